@@ -1,0 +1,47 @@
+/*
+ * spf.h - check_host() of RFC 7208, for MAIL FROM and HELO.
+ * Input are envelope facts; DNS is asked through the message's session only.
+ * Ownership: the outcome lives in the arena given.  Threads: one check is one thread's; prefetching goes on behind it.
+ */
+#ifndef VIDIMUS_SPF_SPF_H
+#define VIDIMUS_SPF_SPF_H
+
+#include "base/arena.h"
+#include "base/netlist.h"
+#include "base/trace.h"
+#include "dns/resolver.h"
+
+enum spf_result { SPF_NONE, SPF_NEUTRAL, SPF_PASS, SPF_FAIL, SPF_SOFTFAIL, SPF_TEMPERROR, SPF_PERMERROR };
+enum spf_scope { SPF_SCOPE_MFROM, SPF_SCOPE_HELO };
+
+const char *spf_result_name(enum spf_result r); /* the word of RFC 8601 2.7.2 */
+
+struct spf_request {
+    enum spf_scope scope;
+    struct netaddr client;
+    slice helo;          /* as given; any octets */
+    slice sender_local;  /* MAIL FROM: local part, unquoted; empty for none */
+    slice sender_domain; /* MAIL FROM: domain as given; empty: the null reverse-path, judged as postmaster@HELO */
+    slice receiver;      /* %{r}: our own host name */
+    int64_t now;         /* %{t}: Unix time */
+    unsigned max_voids;  /* RFC 7208 4.6.4; default 2 */
+    bool want_explanation; /* exp= is asked for only then */
+};
+
+struct spf_outcome {
+    enum spf_result result;
+    enum spf_scope scope;
+    slice domain;      /* the domain judged, as a name (mail/domain.h), or empty if there was none */
+    slice mechanism;   /* the term that decided, as written; "default" for neutral without one; may be empty */
+    slice reason;      /* in words or the term that matched; printable ASCII; empty if there is nothing to say */
+    slice explanation; /* exp= text, printable ASCII, bounded; empty unless asked for and given */
+    unsigned lookups, voids; /* terms counted by RFC 7208 4.6.4 */
+};
+
+/* Start what the check will ask, followed through includes as answers come.  The request must live as long as the session. */
+void spf_prefetch(struct dns_session *dns, const struct spf_request *rq);
+/* Decide, waiting for DNS as needed.  ST_NOMEM: *out untouched; otherwise ST_OK and *out complete. */
+enum status spf_check(struct arena *a, struct dns_session *dns, const struct spf_request *rq, struct trace *t,
+                      struct spf_outcome *out);
+
+#endif
