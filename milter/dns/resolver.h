@@ -54,6 +54,10 @@ struct dns_session *dns_session_new(struct resolver *r, const struct dns_limits 
 /* After it returns no callback of this session runs any more.  NULL is fine. */
 void dns_session_free(struct dns_session *s);
 
+/* The deadline counts from now again.  The pipeline calls it where the MTA begins to wait for us: the client may have spent
+ * minutes on sending its body since MAIL, and those are not ours. */
+void dns_session_restart(struct dns_session *s);
+
 /* Names: raw octets with "." between labels, case ignored, no escapes, a final dot allowed.
  * Ask, do not wait.  Asking again is free.  on_answer (may be NULL) is called exactly once, at once on this thread if
  * the answer is there, else on the resolver's thread; it may call dns_start() but never dns_lookup(); it is not called
