@@ -54,7 +54,7 @@ struct config {
     struct string_list spf_reject; /* results refused at MAIL: fail, softfail, permerror, temperror, none, neutral */
     struct string_list spf_reject_helo;
     unsigned spf_void_lookups;
-    bool received_spf;
+    bool received_spf, check_iprev;
     /* DKIM and ARC verification */
     enum engine dkim_engine;
     unsigned minimum_key_bits, maximum_key_bits, maximum_signatures_to_verify, clock_drift_s;

@@ -29,6 +29,7 @@ struct pipeline_parts {
     struct log *log;            /* borrowed; NULL: silent */
     struct keyholder *holder;   /* borrowed; NULL: nothing is sealed */
     int64_t now;                /* Unix time to judge by; 0: the clock */
+    bool accept_rsa_sha1;       /* the rules before RFC 8301: only for conformance cases of that time, set by the tool alone */
 };
 
 /* Reads what the configuration names (rules, sealers, suffix list).  NULL: every problem stands in `errors`. */
