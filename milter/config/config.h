@@ -15,6 +15,8 @@
 #include "base/status.h"
 #include "base/strbuf.h"
 
+#include <stdatomic.h>
+
 struct string_list {
     char **items; /* NUL-terminated, as written */
     size_t n;
@@ -83,7 +85,7 @@ struct config {
         failure_report_hourly_limit;
     /* limits on one message */
     unsigned maximum_header_fields, maximum_header_bytes, maximum_message_memory, maximum_authres_bytes;
-    unsigned references; /* of the snapshot; touched by config_acquire and config_release only */
+    atomic_uint references; /* of the snapshot; touched by config_acquire and config_release only */
 };
 
 /* Read FILE (NULL: defaults only) and then the overrides ("Name=value").  On any error: ST_SYNTAX, *out untouched, and
@@ -99,7 +101,7 @@ struct config *config_live_acquire(struct config_live *l); /* to be released */
 void config_live_swap(struct config_live *l, struct config *next); /* takes over the caller's count */
 void config_live_free(struct config_live *l);
 
-/* Every option as "Name value", with its default if `defaults` (for `config dump`). */
+/* Every option (or only those that differ from their default) as "Name value", a line each: a file that loads to the same. */
 void config_dump(const struct config *c, bool only_changed, struct strbuf *out);
 
 #endif

@@ -1,0 +1,147 @@
+/*
+ * snapshot.c - a snapshot is built whole or not at all, counted, and swapped in one place.
+ */
+#include "autoconf.h"
+
+#include "config/load.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+/* What a single option cannot know. */
+static void
+check_together(struct loading *l, const struct config *c)
+{
+    if (c->minimum_key_bits > c->maximum_key_bits)
+        setting_problem(l, option_find(SLICE("MinimumKeyBits")), "MinimumKeyBits %u is above MaximumKeyBits %u",
+                        c->minimum_key_bits, c->maximum_key_bits);
+    if (c->dns_timeout_ms > c->message_timeout_ms)
+        setting_problem(l, option_find(SLICE("DNSTimeout")), "DNSTimeout (%u ms) is above MessageTimeout (%u ms)",
+                        c->dns_timeout_ms, c->message_timeout_ms);
+    if (c->arc_seal && (c->key_table == NULL || c->signing_table == NULL))
+        setting_problem(l, option_find(SLICE("ArcSeal")), "ArcSeal needs KeyTable and SigningTable");
+}
+
+static void
+snapshot_free(struct snapshot *s)
+{
+    for (size_t i = 0; i < option_count; i++)
+        if (option_table[i].type == OT_NETLIST)
+            netlist_free(*(struct netlist **)((char *)&s->config + option_table[i].offset));
+    arena_free(s->arena);
+    free(s);
+}
+
+static struct snapshot *
+snapshot_new(void)
+{
+    struct snapshot *s = calloc(1, sizeof(*s));
+    if (s == NULL)
+        return NULL;
+    atomic_init(&s->config.references, 1);
+    s->arena = arena_new(0);
+    s->text = s->arena == NULL ? NULL : arena_array(s->arena, option_count, sizeof(*s->text));
+    if (s->text == NULL) {
+        arena_free(s->arena);
+        free(s);
+        return NULL;
+    }
+    return s;
+}
+
+/* Settings into fields, all of them, so that every problem is found. */
+static void
+fill(struct loading *l, struct snapshot *s)
+{
+    for (size_t i = 0; i < option_count && !l->no_memory; i++) {
+        config_set_field(l, &s->config, i);
+        s->text[i] = l->settings[i].is_set ? l->settings[i].value : slice_from(option_table[i].def);
+    }
+    if (l->problems == 0 && !l->no_memory)
+        check_together(l, &s->config);
+}
+
+enum status
+config_load(const char *file, const char *const *overrides, size_t n_overrides, struct strbuf *errors, struct config **out)
+{
+    struct snapshot *s = snapshot_new();
+    if (s == NULL)
+        return ST_NOMEM;
+    struct loading l = { .arena = s->arena, .errors = errors };
+    l.settings = arena_array(s->arena, option_count, sizeof(*l.settings));
+    l.no_memory = l.settings == NULL;
+    if (!l.no_memory && file != NULL)
+        config_parse_file(&l, file);
+    for (size_t i = 0; i < n_overrides && !l.no_memory; i++)
+        config_parse_override(&l, overrides[i]);
+    if (!l.no_memory)
+        fill(&l, s);
+    if (l.no_memory || l.problems > 0) {
+        if (l.no_memory)
+            strbuf_add(errors, SLICE("out of memory\n"));
+        snapshot_free(s);
+        return l.no_memory ? ST_NOMEM : ST_SYNTAX;
+    }
+    *out = &s->config;
+    return ST_OK;
+}
+
+struct config *
+config_acquire(struct config *c)
+{
+    atomic_fetch_add_explicit(&c->references, 1, memory_order_relaxed);
+    return c;
+}
+
+void
+config_release(struct config *c)
+{
+    /* the last one must see what all others did before they let go */
+    if (c != NULL && atomic_fetch_sub_explicit(&c->references, 1, memory_order_acq_rel) == 1)
+        snapshot_free((struct snapshot *)c);
+}
+
+struct config_live {
+    pthread_mutex_t lock; /* between reading the pointer and counting, nobody may swap and free */
+    struct config *current;
+};
+
+struct config_live *
+config_live_new(struct config *first)
+{
+    struct config_live *l = calloc(1, sizeof(*l));
+    if (l == NULL)
+        return NULL;
+    pthread_mutex_init(&l->lock, NULL);
+    l->current = first;
+    return l;
+}
+
+struct config *
+config_live_acquire(struct config_live *l)
+{
+    pthread_mutex_lock(&l->lock);
+    struct config *c = config_acquire(l->current);
+    pthread_mutex_unlock(&l->lock);
+    return c;
+}
+
+void
+config_live_swap(struct config_live *l, struct config *next)
+{
+    pthread_mutex_lock(&l->lock);
+    struct config *old = l->current;
+    l->current = next;
+    pthread_mutex_unlock(&l->lock);
+    config_release(old);
+}
+
+void
+config_live_free(struct config_live *l)
+{
+    if (l == NULL)
+        return;
+    config_release(l->current);
+    pthread_mutex_destroy(&l->lock);
+    free(l);
+}
