@@ -17,6 +17,7 @@
 struct config;
 struct key_cache;
 struct resolver;
+struct signer;
 struct spool;
 
 struct pipeline; /* what all messages of one configuration share: resolver, keys, rules, sealers, tables, spool */
@@ -27,7 +28,7 @@ struct pipeline_parts {
     struct key_cache *keys;     /* borrowed */
     struct spool *spool;        /* borrowed; NULL: no records */
     struct log *log;            /* borrowed; NULL: silent */
-    struct keyholder *holder;   /* borrowed; NULL: nothing is sealed */
+    struct signer *signer;      /* taken over, also on failure (crypto/signer.h); NULL: nothing is sealed */
     int64_t now;                /* Unix time to judge by; 0: the clock */
     bool accept_rsa_sha1;       /* the rules before RFC 8301: only for conformance cases of that time, set by the tool alone */
 };
