@@ -27,6 +27,7 @@ struct dmarc_record {            /* as published, defaults filled where RFC 9989
     const slice *rua, *ruf;      /* URIs as published, "!size" stripped; syntactically valid ones only */
     size_t n_rua, n_ruf;
     slice text;                  /* the record itself */
+    bool bad_policy;             /* no valid p, or a bad sp or np (RFC 9989 4.10.1); with a rua the p here is then "none" */
     slice warning;               /* one problem in words for report_metadata/error; empty: none */
 };
 
@@ -41,22 +42,36 @@ struct dmarc_result {
     bool spf_aligned, dkim_aligned;    /* an aligned pass */
     bool testing;                  /* t=y lowered the disposition */
     bool nonexistent;              /* np applied: the Author Domain does not exist */
-    const bool *dkim_aligns;       /* for each DKIM result given: its d= is aligned, whatever its result; NULL: none */
+    /* For each DKIM result given: its d= is aligned, whatever its result; NULL: none given or no record.  For results other
+     * than pass and temperror no DNS is asked for this: names not yet asked for count as without a record. */
+    const bool *dkim_aligns;
     slice reason;                  /* in words, printable ASCII */
+    slice walk_differs;            /* walk_compare: what RFC 7489 would have said instead; empty: the same */
 };
+
+struct dmarc_psl; /* dmarc/psl.h */
 
 struct dmarc_input {
     slice author_domain;           /* a name (mail/domain.h) */
     const struct spf_outcome *spf; /* of MAIL FROM; NULL: not done */
     const struct dkim_result *dkim;
     size_t n_dkim;
-    bool psl_guard;                /* a public suffix is never an Organizational Domain */
+    const struct dmarc_psl *psl;   /* for the two below; NULL: no list, and both are off */
+    bool psl_guard;                /* a public suffix is never an Organizational Domain, unless it says psd=n itself */
+    bool walk_compare;             /* say where the answer by the list (RFC 7489) differs */
 };
 
-/* Start the lookups that dmarc_evaluate() is sure or likely to need for this author domain. */
-void dmarc_prefetch(struct dns_session *dns, slice author_domain);
+/* Start the lookups that dmarc_evaluate() is sure to need for this author domain: its own record, and where that is not
+ * there the rest of the tree walk.  The arena, the text of author_domain and the session end together. */
+void dmarc_prefetch(struct arena *a, struct dns_session *dns, slice author_domain);
 /* ST_OK: *out is complete ("temperror" is a result like any other).  ST_NOMEM: *out untouched. */
 enum status dmarc_evaluate(struct arena *a, struct dns_session *dns, const struct dmarc_input *in, struct trace *t,
                            struct dmarc_result *out);
+/* One From field with several author domains (RFC 9989 11.5): each of the first DMARC_MAX_AUTHORS is evaluated, and the
+ * strictest policy among those that fail is the result.  Never a pass: where none fails it is temperror or permerror.
+ * in->author_domain is not looked at. */
+#define DMARC_MAX_AUTHORS 4
+enum status dmarc_evaluate_several(struct arena *a, struct dns_session *dns, const struct dmarc_input *in,
+                                   const slice *authors, size_t n, struct trace *t, struct dmarc_result *out);
 
 #endif
