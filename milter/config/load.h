@@ -31,7 +31,7 @@ void loading_problem(struct loading *l, slice file, unsigned line, const char *f
     __attribute__((format(printf, 4, 5)));
 void setting_problem(struct loading *l, size_t option, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* Text read from a file: regular, at most 16 MB.  {NULL,0} with errno set; EFBIG when too large. */
+/* Text read from a file of at most 16 MB.  {NULL,0} with errno set; EFBIG when too large. */
 slice config_read_file(struct arena *a, const char *path);
 
 /* parse.c: "Name value" lines, Include; into l->settings. */

@@ -34,30 +34,26 @@ struct frame {
 slice
 config_read_file(struct arena *a, const char *path)
 {
-    slice none = { NULL, 0 };
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return none;
-    struct stat st;
-    int error = fstat(fd, &st) != 0 ? errno : S_ISDIR(st.st_mode) ? EISDIR : !S_ISREG(st.st_mode) ? EINVAL
-                : st.st_size > FILE_MAX_BYTES                                     ? EFBIG
-                                                                                  : 0;
-    char *text = error != 0 ? NULL : arena_alloc(a, (size_t)st.st_size + 1);
-    if (error == 0 && text == NULL)
-        error = ENOMEM;
-    size_t n = 0;
-    while (error == 0 && n < (size_t)st.st_size) {
-        ssize_t got = read(fd, text + n, (size_t)st.st_size - n);
+    struct strbuf text;
+    char chunk[4096];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), error = fd < 0 ? errno : 0;
+    strbuf_init(&text, FILE_MAX_BYTES);
+    while (error == 0) {
+        ssize_t got = read(fd, chunk, sizeof(chunk));
         if (got == 0)
             break;
         if (got > 0)
-            n += (size_t)got;
+            strbuf_add(&text, (slice){ chunk, (size_t)got });
         else if (errno != EINTR)
             error = errno;
+        if (strbuf_status(&text) != ST_OK)
+            error = strbuf_status(&text) == ST_LIMIT ? EFBIG : ENOMEM;
     }
-    close(fd);
-    errno = error;
-    return error != 0 ? none : (slice){ text, n };
+    if (fd >= 0)
+        close(fd);
+    slice whole = strbuf_finish(&text, a);
+    errno = error != 0 ? error : ENOMEM;
+    return error != 0 ? (slice){ NULL, 0 } : whole;
 }
 
 static void
@@ -77,7 +73,7 @@ loading_problem(struct loading *l, slice file, unsigned line, const char *fmt, .
 {
     va_list ap;
     va_start(ap, fmt);
-    strbuf_add(l->errors, file);
+    strbuf_add(l->errors, file.n > 0 ? file : SLICE("-o"));
     if (line != 0)
         strbuf_printf(l->errors, ":%u", line);
     strbuf_add(l->errors, SLICE(": "));
