@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include <openssl/evp.h>
+#include "crypto/key_internal.h"
 
 struct hash {
     EVP_MD_CTX *ctx;
@@ -29,8 +29,8 @@ fetch_all(void)
         fetched[i] = EVP_MD_fetch(NULL, algorithms[i].name, NULL);
 }
 
-static const EVP_MD *
-algorithm(enum hash_algorithm a)
+const EVP_MD *
+hash_md(enum hash_algorithm a)
 {
     pthread_once(&fetch_once, fetch_all);
     return fetched[a];
@@ -45,7 +45,7 @@ hash_size(enum hash_algorithm a)
 struct hash *
 hash_new(enum hash_algorithm a)
 {
-    const EVP_MD *md = algorithm(a);
+    const EVP_MD *md = hash_md(a);
     struct hash *h = md == NULL ? NULL : calloc(1, sizeof(*h));
     if (h == NULL)
         return NULL;
@@ -90,7 +90,7 @@ hash_free(struct hash *h)
 enum status
 hash_once(enum hash_algorithm a, slice data, unsigned char out[HASH_SIZE_MAX])
 {
-    const EVP_MD *md = algorithm(a);
+    const EVP_MD *md = hash_md(a);
     if (md == NULL)
         return ST_INTERNAL;
     return EVP_Digest(data.p, data.n, out, NULL, md, NULL) == 1 ? ST_OK : ST_INTERNAL;
