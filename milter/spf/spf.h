@@ -38,8 +38,9 @@ struct spf_outcome {
     unsigned lookups, voids; /* terms counted by RFC 7208 4.6.4 */
 };
 
-/* Start what the check will ask, followed through includes as answers come.  The request must live as long as the session. */
-void spf_prefetch(struct dns_session *dns, const struct spf_request *rq);
+/* Start what the check will ask, followed through includes as answers come, on the resolver's thread: inside the same limit
+ * of 10 terms.  The arena (used during this call only) and the text of the request must outlive the session. */
+void spf_prefetch(struct arena *a, struct dns_session *dns, const struct spf_request *rq);
 /* Decide, waiting for DNS as needed.  ST_NOMEM: *out untouched; otherwise ST_OK and *out complete. */
 enum status spf_check(struct arena *a, struct dns_session *dns, const struct spf_request *rq, struct trace *t,
                       struct spf_outcome *out);
