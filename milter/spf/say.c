@@ -1,5 +1,5 @@
+#include "spf/say.h"
 #include "base/strbuf.h"
-#include "spf/walk.h"
 
 slice
 spf_say(struct arena *a, slice text, size_t max)

@@ -8,6 +8,7 @@
 #include "spf/identity.h"
 #include "spf/limits.h"
 #include "spf/record.h"
+#include "spf/say.h"
 
 struct spf_frame { /* one record being walked: the domain's own, or an include's */
     struct spf_record record;
@@ -69,11 +70,5 @@ bool spf_voids_allowed(struct spf_walk *w);
 /* ---- explain.c */
 /* The text of exp= of the topmost record after a fail (RFC 7208 6.2); empty: none, or not usable. */
 slice spf_explain(struct spf_walk *w);
-
-/* ---- say.c */
-/* Text from DNS or mail as printable ASCII of at most `max` octets, for reasons. */
-slice spf_say(struct arena *a, slice text, size_t max);
-/* An answer in the trace. */
-void spf_trace_answer(struct trace *t, enum dns_type type, slice name, const struct dns_answer *answer);
 
 #endif
