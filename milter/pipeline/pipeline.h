@@ -18,6 +18,7 @@ struct config;
 struct key_cache;
 struct resolver;
 struct signer;
+struct signer;
 struct spool;
 
 struct pipeline; /* what all messages of one configuration share: resolver, keys, rules, sealers, tables, spool */
@@ -68,6 +69,7 @@ struct verdict {
     const char *quarantine; /* reason for the MTA's hold queue; NULL: no hold */
     const struct record *record;
     const struct arc_seal_set *seal; /* the set made, or NULL (arc/seal.h) */
+    struct dns_usage dns;            /* what the verdict cost in questions and waiting */
 };
 
 struct message;

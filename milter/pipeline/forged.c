@@ -1,0 +1,59 @@
+#include "pipeline/forged.h"
+
+#include "config/config.h"
+#include "mail/authres.h"
+
+static bool
+claims_one_of(struct arena *a, const struct string_list *ids, slice value)
+{
+    for (size_t i = 0; i < ids->n; i++)
+        if (authres_claims(a, value, slice_from(ids->items[i])))
+            return true;
+    return false;
+}
+
+/* Of another version than 1, so that nobody knows what it says (RFC 8601 5: MUST go unless from inside). */
+static bool
+unknown_version(struct arena *a, slice value)
+{
+    struct authres parsed;
+    return authres_parse(a, value, &parsed) == ST_OK && parsed.version != 1;
+}
+
+static bool
+authres_must_go(struct arena *a, const struct config *c, bool internal, slice value)
+{
+    if (claims_one_of(a, &c->trusted_authserv_ids, value))
+        return !internal;
+    return authres_claims(a, value, slice_from(c->authserv_id)) || (!internal && unknown_version(a, value));
+}
+
+static bool
+is_own_field(const char *const *own_fields, slice name)
+{
+    for (; *own_fields != NULL; own_fields++)
+        if (slice_ieq(name, slice_from(*own_fields)))
+            return true;
+    return false;
+}
+
+enum status
+forged_find(struct arena *a, const struct config *c, bool from_internal_host, const struct header_list *headers,
+            const char *const *own_fields, const struct header_edit **edits, size_t *n)
+{
+    size_t count = header_list_count(headers);
+    struct header_edit *list = arena_array(a, count == 0 ? 1 : count, sizeof(*list));
+    if (list == NULL)
+        return ST_NOMEM;
+    *edits = list;
+    *n = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct header_field *f = header_list_at(headers, i);
+        bool go = slice_ieq(f->name, SLICE("Authentication-Results"))
+                      ? authres_must_go(a, c, from_internal_host, f->value)
+                      : is_own_field(own_fields, f->name);
+        if (go)
+            list[(*n)++] = (struct header_edit){ .name = f->name, .nth = f->nth, .value = SLICE_EMPTY };
+    }
+    return ST_OK;
+}

@@ -1,0 +1,19 @@
+/*
+ * forged.h - which fields of the message claim to be ours and must go (RFC 8601 5, security.md R13, R17).
+ */
+#ifndef VIDIMUS_PIPELINE_FORGED_H
+#define VIDIMUS_PIPELINE_FORGED_H
+
+#include "base/arena.h"
+#include "mail/headers.h"
+#include "pipeline/pipeline.h"
+
+struct config;
+
+/* The deletions, in header order.  Fields of TrustedAuthservIDs stay if they come from InternalHosts.
+ * own_fields: further names that only we write (tags, the two-pass verdict), NULL-terminated. */
+enum status forged_find(struct arena *a, const struct config *c, bool from_internal_host,
+                        const struct header_list *headers, const char *const *own_fields,
+                        const struct header_edit **edits, size_t *n);
+
+#endif

@@ -1,0 +1,76 @@
+#include "pipeline/iprev.h"
+
+#include "mail/domain.h"
+
+/* RFC 8601 3: a bound on the names looked at; the one of RFC 7208 4.6.4 for ptr. */
+#define IPREV_MAX_NAMES 10
+/* Asked ahead of need: nearly every client has one name, and the rest is rarely worth a question. */
+#define IPREV_PREFETCH_NAMES 1
+
+static enum dns_type
+address_type(const struct netaddr *client)
+{
+    return client->family == 4 ? DNS_A : DNS_AAAA;
+}
+
+static void
+ptr_arrived(void *arg, struct dns_session *dns, const struct dns_answer *answer)
+{
+    const struct netaddr *client = arg;
+    for (size_t i = 0; i < answer->n && i < IPREV_PREFETCH_NAMES; i++)
+        dns_start(dns, address_type(client), answer->records[i].data, NULL, NULL);
+}
+
+void
+iprev_prefetch(struct dns_session *dns, const struct netaddr *client)
+{
+    char name[80];
+    if (client->family != 0)
+        dns_start(dns, DNS_PTR, slice_from(netaddr_reverse_name(client, name)), ptr_arrived,
+                  (void *)(uintptr_t)client);
+}
+
+static bool
+is_trouble(enum dns_status st)
+{
+    return st == DNS_SERVFAIL || st == DNS_TIMEOUT || st == DNS_BUDGET;
+}
+
+static bool
+answer_has(const struct dns_answer *answer, const struct netaddr *client)
+{
+    for (size_t i = 0; i < answer->n; i++)
+        if (netaddr_equal(&answer->records[i].addr, client))
+            return true;
+    return false;
+}
+
+enum iprev_result
+iprev_check(struct arena *a, struct dns_session *dns, const struct netaddr *client, struct trace *t, slice *name)
+{
+    char reverse[80];
+    *name = SLICE_EMPTY;
+    if (client->family == 0)
+        return IPREV_NONE;
+    netaddr_reverse_name(client, reverse);
+    const struct dns_answer *ptr = dns_lookup(dns, DNS_PTR, slice_from(reverse));
+    trace_line(t, "PTR %s: %s", reverse, dns_status_name(ptr->status));
+    if (is_trouble(ptr->status))
+        return IPREV_TEMPERROR;
+    if (ptr->status != DNS_OK)
+        return IPREV_PERMERROR;
+    bool trouble = false;
+    for (size_t i = 0; i < ptr->n && i < IPREV_MAX_NAMES; i++) {
+        slice host = ptr->records[i].data;
+        const struct dns_answer *forward = dns_lookup(dns, address_type(client), host);
+        trace_line(t, "%s %.*s: %s", dns_type_name(address_type(client)), SLICE_ARG(host),
+                   dns_status_name(forward->status));
+        trouble = trouble || is_trouble(forward->status);
+        if (!answer_has(forward, client))
+            continue;
+        if (domain_from_text(a, host, name) != ST_OK)
+            *name = SLICE_EMPTY;
+        return IPREV_PASS;
+    }
+    return trouble ? IPREV_TEMPERROR : IPREV_FAIL;
+}

@@ -1,0 +1,337 @@
+#include "pipeline/state.h"
+
+#include "base/clock.h"
+#include "mail/address.h"
+#include "mail/domain.h"
+#include "pipeline/iprev.h"
+
+#include <stdlib.h>
+
+static const struct reply reply_continue = { .kind = REPLY_CONTINUE };
+static const struct reply reply_no_memory = { REPLY_TEMPFAIL, "451", "4.3.0", "Out of memory, try again later" };
+
+void
+message_note(struct message *m, enum status st)
+{
+    if (st != ST_OK && m->trouble == ST_OK)
+        m->trouble = st;
+}
+
+static int64_t
+judging_time(const struct pipeline *p)
+{
+    return p->parts.now != 0 ? p->parts.now : clock_wall_s();
+}
+
+static enum status
+copy(struct arena *a, slice text, slice *out)
+{
+    *out = arena_slice(a, text);
+    return out->p == NULL ? ST_NOMEM : ST_OK;
+}
+
+struct message *
+message_new(struct pipeline *p, const struct peer *peer, struct trace *t)
+{
+    struct arena *a = arena_new(p->parts.config->maximum_message_memory);
+    struct message *m = a == NULL ? NULL : arena_zalloc(a, sizeof(*m));
+    if (m == NULL) {
+        arena_free(a);
+        return NULL;
+    }
+    m->p = pipeline_acquire(p);
+    m->c = p->parts.config;
+    m->a = a;
+    m->t = t;
+    struct record *r = &m->record;
+    r->client = peer->client;
+    message_note(m, copy(a, peer->name, &r->client_name));
+    r->reporter = slice_from(m->c->authserv_id);
+    r->queue_id = SLICE_EMPTY;
+    unsigned long long sequence = atomic_fetch_add(&p->sequence, 1);
+    r->id = arena_printf(a, "%s-%llx-%llx", p->run, (unsigned long long)peer->connection, sequence);
+    if (r->id.p == NULL)
+        message_note(m, ST_NOMEM);
+    return m;
+}
+
+void
+message_free(struct message *m)
+{
+    if (m == NULL)
+        return;
+    struct pipeline *p = m->p;
+    dns_session_free(m->dns); /* first: its callbacks read the requests in the arena */
+    body_canon_clear(m->body);
+    arena_free(m->a);
+    pipeline_release(p);
+}
+
+void
+message_queue_id(struct message *m, slice queue_id)
+{
+    if (!slice_eq(m->record.queue_id, queue_id))
+        message_note(m, copy(m->a, queue_id, &m->record.queue_id));
+}
+
+struct reply
+message_helo(struct message *m, slice helo)
+{
+    message_note(m, copy(m->a, helo, &m->record.helo));
+    return m->trouble == ST_OK ? reply_continue : reply_no_memory;
+}
+
+/* The reverse-path taken apart.  A path that cannot be read is kept whole as the "domain": it is no null path, and no SPF
+ * check finds a domain in it. */
+static enum status
+read_sender(struct message *m, slice path)
+{
+    struct record *r = &m->record;
+    struct spf_request *rq = &m->mfrom_request;
+    path = slice_trim(path);
+    if (path.n >= 2 && path.p[0] == '<' && path.p[path.n - 1] == '>')
+        path = (slice){ path.p + 1, path.n - 2 };
+    enum status st = copy(m->a, path, &r->mail_from);
+    struct mailbox box = { 0 };
+    if (st == ST_OK)
+        st = address_path_parse(m->a, r->mail_from, &box);
+    if (st == ST_NOMEM)
+        return st;
+    bool readable = st == ST_OK && (box.domain.n > 0 || r->mail_from.n == 0);
+    rq->sender_local = readable ? box.local_part : SLICE_EMPTY;
+    rq->sender_domain = readable ? box.domain : r->mail_from;
+    if (!readable || domain_from_text(m->a, box.domain, &r->mail_from_domain) != ST_OK)
+        r->mail_from_domain = SLICE_EMPTY;
+    return ST_OK;
+}
+
+static void
+fill_requests(struct message *m)
+{
+    const struct string_list *reject[] = { &m->c->spf_reject, &m->c->spf_reject_helo };
+    struct spf_request *rq[] = { &m->mfrom_request, &m->helo_request };
+    for (size_t i = 0; i < COUNT(rq); i++) {
+        rq[i]->scope = i == 0 ? SPF_SCOPE_MFROM : SPF_SCOPE_HELO;
+        rq[i]->client = m->record.client;
+        rq[i]->helo = m->record.helo;
+        rq[i]->receiver = slice_from(m->c->authserv_id);
+        rq[i]->now = judging_time(m->p);
+        rq[i]->max_voids = m->c->spf_void_lookups;
+        rq[i]->want_explanation = m->t != NULL || reject[i]->n > 0; /* only a refusal or --explain quotes it */
+    }
+}
+
+static void
+start_lookups(struct message *m)
+{
+    struct dns_limits limits = { .timeout_ms = m->c->message_timeout_ms, .max_queries = m->c->message_queries };
+    m->dns = dns_session_new(m->p->parts.resolver, &limits);
+    if (m->dns == NULL) {
+        message_note(m, ST_NOMEM);
+        return;
+    }
+    fill_requests(m);
+    spf_prefetch(m->dns, &m->mfrom_request);
+    if (m->record.mail_from.n > 0) /* the null path's check is the one of HELO already */
+        spf_prefetch(m->dns, &m->helo_request);
+    if (m->c->check_iprev)
+        iprev_prefetch(m->dns, &m->record.client);
+}
+
+static bool
+is_listed(const struct string_list *results, enum spf_result r)
+{
+    for (size_t i = 0; i < results->n; i++)
+        if (slice_ieq(slice_from(results->items[i]), slice_from(spf_result_name(r))))
+            return true;
+    return false;
+}
+
+/* RFC 7208 8.4, 8.6, 8.7 and RFC 7372 3.2 */
+static struct reply
+spf_refusal(struct message *m, const struct spf_outcome *s)
+{
+    const char *who = s->scope == SPF_SCOPE_HELO ? "HELO" : "MAIL FROM";
+    if (s->result == SPF_TEMPERROR) {
+        slice text = arena_printf(m->a, "SPF check of %s %.*s could not be finished, try again later", who, SLICE_ARG(s->domain));
+        return text.p == NULL ? reply_no_memory : (struct reply){ REPLY_TEMPFAIL, "451", "4.4.3", text.p };
+    }
+    bool broken = s->result == SPF_PERMERROR;
+    slice why = s->explanation.n > 0 ? s->explanation : s->reason;
+    slice text = arena_printf(m->a, "SPF %s for %s %.*s%s%.*s", spf_result_name(s->result), who, SLICE_ARG(s->domain),
+                              why.n > 0 ? ": " : "", SLICE_ARG(slice_head(why, 300)));
+    return text.p == NULL ? reply_no_memory : (struct reply){ REPLY_REJECT, "550", broken ? "5.7.24" : "5.7.23", text.p };
+}
+
+/* SPFReject: the one case in which a verdict is given before the message is seen. */
+static struct reply
+refuse_early(struct message *m)
+{
+    if (m->c->spf_reject_helo.n > 0 && m->record.mail_from.n > 0) {
+        message_note(m, checks_spf(m, &m->helo_request, &m->helo));
+        m->helo_done = true;
+        if (m->trouble == ST_OK && is_listed(&m->c->spf_reject_helo, m->helo.result))
+            return spf_refusal(m, &m->helo);
+    }
+    if (m->trouble == ST_OK && m->c->spf_reject.n > 0) {
+        message_note(m, checks_spf(m, &m->mfrom_request, &m->mfrom));
+        m->mfrom_done = true;
+        if (m->trouble == ST_OK && is_listed(&m->c->spf_reject, m->mfrom.result))
+            return spf_refusal(m, &m->mfrom);
+    }
+    return m->trouble == ST_OK ? reply_continue : reply_no_memory;
+}
+
+struct reply
+message_mail(struct message *m, slice path, const char *const *parameters, slice authenticated_as)
+{
+    struct record *r = &m->record;
+    m->started_ms = clock_mono_ms();
+    r->time_ms = m->p->parts.now != 0 ? m->p->parts.now * 1000 : clock_wall_ms();
+    r->authenticated = authenticated_as.n > 0;
+    for (; parameters != NULL && *parameters != NULL; parameters++)
+        if (slice_ieq(slice_from(*parameters), SLICE("SMTPUTF8")))
+            r->smtputf8 = true;
+    /* the client's name is not confirmed yet: only addresses can skip the checks altogether */
+    if (m->c->ignore_hosts_skip && netlist_has(m->c->ignore_hosts, &r->client, SLICE_EMPTY)) {
+        m->skipped = true;
+        return (struct reply){ .kind = REPLY_ACCEPT };
+    }
+    struct header_limits limits = { m->c->maximum_header_fields, m->c->maximum_header_bytes };
+    m->headers = header_list_new(m->a, &limits);
+    if (m->headers == NULL)
+        message_note(m, ST_NOMEM);
+    message_note(m, read_sender(m, path));
+    if (m->trouble == ST_OK)
+        start_lookups(m);
+    return m->trouble == ST_OK ? refuse_early(m) : reply_no_memory;
+}
+
+struct reply
+message_rcpt(struct message *m, slice path)
+{
+    struct mailbox box;
+    slice name;
+    enum status st = address_path_parse(m->a, path, &box);
+    if (st == ST_OK)
+        st = domain_from_text(m->a, box.domain, &name);
+    if (st == ST_NOMEM)
+        message_note(m, st);
+    if (st != ST_OK)
+        return reply_continue; /* a recipient without a domain is the MTA's business */
+    struct record *r = &m->record;
+    for (size_t i = 0; i < r->n_rcpt_domains; i++)
+        if (slice_eq(r->rcpt_domains[i], name))
+            return reply_continue;
+    if (r->n_rcpt_domains == m->rcpt_cap) {
+        size_t cap = m->rcpt_cap == 0 ? 4 : m->rcpt_cap * 2;
+        slice *grown = arena_array(m->a, cap, sizeof(*grown));
+        if (grown == NULL) {
+            message_note(m, ST_NOMEM);
+            return reply_continue;
+        }
+        for (size_t i = 0; i < r->n_rcpt_domains; i++)
+            grown[i] = m->rcpt_domains[i];
+        m->rcpt_domains = grown;
+        m->rcpt_cap = cap;
+        r->rcpt_domains = grown;
+    }
+    m->rcpt_domains[r->n_rcpt_domains++] = name;
+    return reply_continue;
+}
+
+static void
+first_header(struct message *m)
+{
+    m->header_seen = true;
+    dns_session_restart(m->dns);
+    int64_t now = judging_time(m->p);
+    struct dkim_options o = { .min_rsa_bits = m->c->minimum_key_bits,
+                              .max_rsa_bits = m->c->maximum_key_bits,
+                              .max_signatures = m->c->maximum_signatures_to_verify,
+                              .clock_skew_s = m->c->clock_drift_s,
+                              .accept_unsigned_body = m->c->accept_unsigned_body,
+                              .accept_rsa_sha1 = m->p->parts.accept_rsa_sha1,
+                              .now = now };
+    m->dkim = dkim_new(m->a, m->dns, m->p->parts.keys, &o);
+    m->arc = arc_new(m->a, m->dns, m->p->parts.keys, &o);
+    if (m->dkim == NULL || m->arc == NULL)
+        message_note(m, ST_NOMEM);
+}
+
+/* Lookups that a field makes necessary begin here; the verdict is taken from the whole header later. */
+static void
+look_at_field(struct message *m, const struct header_field *f)
+{
+    message_note(m, dkim_header(m->dkim, f));
+    message_note(m, arc_header(m->arc, f));
+    if (slice_ieq(f->name, SLICE("List-Id")) || slice_ieq(f->name, SLICE("List-Post"))) {
+        m->record.list_traffic = true;
+        if (slice_ieq(f->name, SLICE("List-Id")))
+            m->record.list_id = header_unfold(m->a, f->value);
+    }
+    if (m->from_seen || !slice_ieq(f->name, SLICE("From")))
+        return;
+    m->from_seen = true;
+    struct author author;
+    message_note(m, author_of_field(m->a, f, &author));
+    if (m->trouble == ST_OK && author.state == AUTHOR_ONE)
+        dmarc_prefetch(m->a, m->dns, author.domain);
+}
+
+struct reply
+message_header(struct message *m, slice name, slice value)
+{
+    if (m->trouble != ST_OK || m->header_limit != NULL || m->skipped)
+        return reply_continue;
+    if (!m->header_seen)
+        first_header(m);
+    m->record.bytes += name.n + value.n + 3;
+    enum status st = m->trouble == ST_OK ? header_list_add(m->headers, name, value) : m->trouble;
+    if (st == ST_LIMIT) {
+        m->header_limit = "the header is larger than MaximumHeaderFields or MaximumHeaderBytes allow";
+        return reply_continue;
+    }
+    message_note(m, st);
+    if (m->trouble == ST_OK)
+        look_at_field(m, header_list_at(m->headers, header_list_count(m->headers) - 1));
+    return reply_continue;
+}
+
+struct reply
+message_eoh(struct message *m)
+{
+    if (m->trouble != ST_OK || m->skipped)
+        return reply_continue;
+    if (!m->header_seen)
+        first_header(m);
+    m->body = m->trouble == ST_OK ? body_canon_new(m->a) : NULL;
+    if (m->body == NULL) {
+        message_note(m, ST_NOMEM);
+        return reply_continue;
+    }
+    message_note(m, author_find(m->a, m->headers, &m->author));
+    m->record.header_from = m->author.domain;
+    message_note(m, dkim_eoh(m->dkim, m->headers, m->author.domain, m->body));
+    message_note(m, arc_eoh(m->arc, m->headers, m->body));
+    return reply_continue;
+}
+
+struct reply
+message_body(struct message *m, slice chunk)
+{
+    m->record.bytes += chunk.n;
+    if (m->trouble == ST_OK && m->body != NULL)
+        body_canon_feed(m->body, chunk);
+    return reply_continue;
+}
+
+const struct verdict *
+message_eom(struct message *m)
+{
+    if (m->trouble == ST_OK && !m->skipped && m->body == NULL)
+        message_eoh(m); /* an MTA may leave out the end of an empty header */
+    if (m->dns != NULL)
+        dns_session_restart(m->dns);
+    return message_decide(m);
+}

@@ -1,0 +1,101 @@
+#include "pipeline/state.h"
+
+#include "base/clock.h"
+#include "dmarc/psl.h"
+#include "pipeline/rules.h"
+#include "pipeline/sealers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static char *
+run_name(void)
+{
+    char host[256] = "localhost";
+    gethostname(host, sizeof(host) - 1);
+    struct strbuf b;
+    strbuf_init(&b, 0);
+    for (const char *p = host; *p != '\0'; p++)
+        strbuf_add_char(&b, ascii_is_alnum(*p) || *p == '.' || *p == '-' ? *p : '-');
+    strbuf_printf(&b, "-%llx-%lx", (unsigned long long)clock_wall_ms(), (unsigned long)getpid());
+    char *name = strbuf_status(&b) == ST_OK ? b.p : NULL;
+    if (name == NULL) {
+        strbuf_clear(&b);
+        return NULL;
+    }
+    strbuf_str(&b);
+    return name; /* the buffer is the caller's now */
+}
+
+static bool
+load_psl(struct pipeline *p, const char *file, struct strbuf *errors)
+{
+    enum status st = dmarc_psl_load(file, &p->psl);
+    if (st == ST_OK)
+        return true;
+    const char *name = file == NULL ? "the system's public suffix list" : file;
+    if (st == ST_INTERNAL)
+        strbuf_add_str(errors, "PSLGuard and WalkCompare need libpsl, which this program was built without\n");
+    else
+        strbuf_printf(errors, "PublicSuffixList %s: %s; name a list in the form of publicsuffix.org\n", name,
+                      st == ST_SYNTAX ? "cannot be read or holds no rule" : status_name(st));
+    return false;
+}
+
+static bool
+load_files(struct pipeline *p, struct strbuf *errors)
+{
+    const struct config *c = p->parts.config;
+    bool ok = true;
+    if (c->rules_file != NULL) {
+        p->rules = rules_load(c->rules_file, errors);
+        ok = ok && p->rules != NULL;
+    }
+    if (c->trusted_sealers_file != NULL) {
+        p->sealers = sealers_load(c->trusted_sealers_file, errors);
+        ok = ok && p->sealers != NULL;
+    }
+    if (c->psl_guard || c->walk_compare)
+        ok = load_psl(p, c->public_suffix_list, errors) && ok;
+    return ok;
+}
+
+struct pipeline *
+pipeline_new(const struct pipeline_parts *parts, struct strbuf *errors)
+{
+    struct pipeline *p = calloc(1, sizeof(*p));
+    if (p == NULL) {
+        strbuf_add_str(errors, "out of memory\n");
+        return NULL;
+    }
+    p->parts = *parts;
+    p->parts.config = config_acquire(parts->config);
+    atomic_init(&p->references, 1);
+    p->run = run_name();
+    if (p->run == NULL || !load_files(p, errors)) {
+        pipeline_release(p);
+        return NULL;
+    }
+    return p;
+}
+
+struct pipeline *
+pipeline_acquire(struct pipeline *p)
+{
+    atomic_fetch_add(&p->references, 1);
+    return p;
+}
+
+void
+pipeline_release(struct pipeline *p)
+{
+    if (p == NULL || atomic_fetch_sub(&p->references, 1) != 1)
+        return;
+    rules_free(p->rules);
+    sealers_free(p->sealers);
+    dmarc_psl_free(p->psl);
+    config_release(p->parts.config);
+    free(p->run);
+    free(p);
+}

@@ -1,0 +1,62 @@
+/*
+ * state.h - what the files of the pipeline share about one message; seen by no other folder.
+ */
+#ifndef VIDIMUS_PIPELINE_STATE_H
+#define VIDIMUS_PIPELINE_STATE_H
+
+#include <stdatomic.h>
+
+#include "config/config.h"
+#include "pipeline/author.h"
+#include "pipeline/pipeline.h"
+
+struct arc_seal;
+struct dmarc_psl;
+struct rules;
+struct sealers;
+
+struct pipeline {
+    struct pipeline_parts parts;
+    struct rules *rules;
+    struct sealers *sealers;
+    struct dmarc_psl *psl; /* for PSLGuard and WalkCompare; NULL: neither is on */
+    char *run; /* names this process in record ids: host, start, pid */
+    atomic_ullong sequence;
+    atomic_uint references;
+};
+
+struct message {
+    struct pipeline *p;
+    const struct config *c;
+    struct arena *a;
+    struct trace *t;
+    struct dns_session *dns;
+    struct header_list *headers;
+    struct body_canon *body;
+    struct dkim *dkim;
+    struct arc *arc;
+    struct author author;
+    struct spf_request mfrom_request, helo_request;
+    struct spf_outcome mfrom, helo;
+    bool mfrom_done, helo_done; /* decided at MAIL already, for SPFReject */
+    bool from_seen, header_seen;
+    bool skipped;        /* IgnoreHostsAction skip: nothing is judged */
+    enum status trouble; /* the first failure of ours; the verdict is then a temporary failure */
+    const char *header_limit; /* a limit of the header that was met, in words */
+    uint64_t started_ms;
+    struct record record;
+    slice *rcpt_domains;
+    size_t rcpt_cap;
+    struct verdict verdict;
+};
+
+/* Remember the first failure of our own; later ones follow from it. */
+void message_note(struct message *m, enum status st);
+
+/* verdict.c: the checks finished, policy, edits, record. */
+const struct verdict *message_decide(struct message *m);
+
+/* The SPF checks, by the engine configured (checks.c). */
+enum status checks_spf(struct message *m, const struct spf_request *rq, struct spf_outcome *out);
+
+#endif

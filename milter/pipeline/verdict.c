@@ -1,0 +1,277 @@
+#include "pipeline/state.h"
+
+#include "base/clock.h"
+#include "pipeline/forged.h"
+#include "pipeline/iprev.h"
+#include "pipeline/policy.h"
+#include "pipeline/rules.h"
+#include "pipeline/results.h"
+#include "pipeline/story.h"
+#include "record/spool.h"
+#include "spf/received.h"
+
+#define MAX_INSERTS 8
+
+static const char *const own_fields[] = { POLICY_TAG_FIELD, NULL };
+
+/* ---- the checks, each finished with what DNS has said by the deadline */
+
+static void
+finish_iprev(struct message *m)
+{
+    slice name;
+    if (!m->c->check_iprev)
+        return;
+    trace_begin(m->t, "iprev");
+    m->record.iprev = iprev_check(m->a, m->dns, &m->record.client, m->t, &name);
+    trace_end(m->t);
+    if (m->record.iprev == IPREV_PASS && name.n > 0)
+        m->record.client_name = name;
+}
+
+static void
+finish_spf(struct message *m)
+{
+    struct record *r = &m->record;
+    if (!m->mfrom_done)
+        message_note(m, checks_spf(m, &m->mfrom_request, &m->mfrom));
+    r->spf = &m->mfrom;
+    if (r->mail_from.n == 0) { /* the null path: MAIL FROM was judged as postmaster@HELO (RFC 7208 2.4) */
+        r->spf_helo = &m->mfrom;
+        return;
+    }
+    if (!m->helo_done)
+        message_note(m, checks_spf(m, &m->helo_request, &m->helo));
+    r->spf_helo = &m->helo;
+}
+
+static void
+finish_signatures(struct message *m)
+{
+    struct record *r = &m->record;
+    message_note(m, body_canon_finish(m->body));
+    if (m->trouble != ST_OK)
+        return;
+    message_note(m, dkim_finish(m->dkim, m->t, &r->dkim, &r->n_dkim));
+    message_note(m, arc_finish(m->arc, m->t, &r->arc));
+}
+
+static void
+finish_dmarc(struct message *m)
+{
+    struct record *r = &m->record;
+    struct dmarc_input in = { .author_domain = m->author.domain,
+                              .spf = r->spf,
+                              .dkim = r->dkim,
+                              .n_dkim = r->n_dkim,
+                              .psl = m->p->psl,
+                              .psl_guard = m->c->psl_guard,
+                              .walk_compare = m->c->walk_compare };
+    trace_begin(m->t, "dmarc");
+    if (m->author.state == AUTHOR_ONE) {
+        message_note(m, dmarc_evaluate(m->a, m->dns, &in, m->t, &r->dmarc));
+    } else if (m->author.n_domains > 1) {
+        message_note(m, dmarc_evaluate_several(m->a, m->dns, &in, m->author.domains, m->author.n_domains, m->t, &r->dmarc));
+    } else {
+        r->dmarc = (struct dmarc_result){ .result = DMARC_PERMERROR, .reason = slice_from(m->author.problem) };
+        trace_line(m->t, "permerror: %s", m->author.problem);
+    }
+    trace_end(m->t);
+    if (r->dmarc.walk_differs.n > 0)
+        log_event(m->p->parts.log, LOG_LEVEL_INFO, r->queue_id, "event", "walk-compare", "from",
+                  arena_strdup(m->a, r->header_from), "difference", arena_strdup(m->a, r->dmarc.walk_differs), (char *)NULL);
+}
+
+static void
+finish_checks(struct message *m)
+{
+    finish_signatures(m);
+    if (m->trouble == ST_OK)
+        finish_spf(m);
+    if (m->trouble == ST_OK)
+        finish_iprev(m);
+    if (m->trouble == ST_OK)
+        finish_dmarc(m);
+}
+
+/* ---- policy */
+
+static const char *
+exemption(const struct message *m)
+{
+    const struct record *r = &m->record;
+    slice verified = r->iprev == IPREV_PASS ? r->client_name : SLICE_EMPTY;
+    if (netlist_has(m->c->ignore_hosts, &r->client, verified))
+        return "IgnoreHosts";
+    if (r->authenticated && m->c->ignore_authenticated_clients)
+        return "authenticated";
+    return NULL;
+}
+
+static void
+decide(struct message *m, struct policy_outcome *out)
+{
+    struct record *r = &m->record;
+    struct policy_input in = { .record = r,
+                               .author_problem = m->author.problem,
+                               .several_authors = m->author.state == AUTHOR_SEVERAL,
+                               .exempt_reason = exemption(m),
+                               .now = r->time_ms / 1000 };
+    r->exempt = in.exempt_reason != NULL;
+    trace_begin(m->t, "policy");
+    message_note(m, policy_decide(m->a, m->c, m->p->rules, m->p->sealers, &in, m->t, out));
+    trace_end(m->t);
+    if (m->trouble != ST_OK)
+        return;
+    r->action = out->action;
+    r->would = out->would;
+    r->rule = out->rule == NULL ? SLICE_EMPTY : out->rule->name;
+    r->why = out->why;
+    r->overrides = out->overrides;
+    r->n_overrides = out->n_overrides;
+    r->arc_trusted = out->arc_trusted;
+    m->verdict.reply = out->reply;
+    m->verdict.quarantine = out->hold;
+    if (out->dry_rule != NULL)
+        log_event(m->p->parts.log, LOG_LEVEL_INFO, r->queue_id, "event", "dry-run", "rule",
+                  arena_strdup(m->a, out->dry_rule->name), "action", rule_action_name(out->dry_rule->action), (char *)NULL);
+}
+
+/* ---- edits */
+
+static void
+add_insert(struct message *m, struct header_edit *list, slice name, slice value)
+{
+    if (value.p == NULL) {
+        message_note(m, ST_NOMEM);
+        return;
+    }
+    list[m->verdict.n_inserts++] = (struct header_edit){ .name = name, .nth = 0, .value = value };
+}
+
+static void
+make_edits(struct message *m, slice tag)
+{
+    struct verdict *v = &m->verdict;
+    struct header_edit *inserts = arena_array(m->a, MAX_INSERTS, sizeof(*inserts));
+    if (inserts == NULL) {
+        message_note(m, ST_NOMEM);
+        return;
+    }
+    bool internal = netlist_has(m->c->internal_hosts, &m->record.client, SLICE_EMPTY);
+    message_note(m, forged_find(m->a, m->c, internal, m->headers, own_fields, &v->deletes, &v->n_deletes));
+    v->inserts = inserts;
+    if (tag.n > 0)
+        add_insert(m, inserts, slice_from(POLICY_TAG_FIELD), arena_printf(m->a, " %.*s", SLICE_ARG(tag)));
+    if (m->c->received_spf)
+        add_insert(m, inserts, SLICE("Received-SPF"), spf_received_field(m->a, &m->mfrom_request, m->record.spf));
+    add_insert(m, inserts, SLICE("Authentication-Results"), results_field(m->a, m->c, &m->record));
+}
+
+/* ---- record and answer */
+
+/* The record is safe before the MTA has its answer, or OnRecordError says what happens. */
+static void
+write_record(struct message *m)
+{
+    struct spool *spool = m->p->parts.spool;
+    if (spool == NULL)
+        return;
+    slice line = record_json(m->a, &m->record, m->c->record_addresses);
+    enum status st = line.p == NULL ? ST_NOMEM : spool_append(spool, line);
+    if (st == ST_OK)
+        return;
+    log_event(m->p->parts.log, LOG_LEVEL_ERROR, m->record.queue_id, "event", "record", "error", status_name(st), "follows",
+              m->c->on_record_error == TROUBLE_TEMPFAIL ? "tempfail" : "accept", (char *)NULL);
+    if (m->c->on_record_error == TROUBLE_TEMPFAIL)
+        m->verdict.reply = (struct reply){ REPLY_TEMPFAIL, "451", "4.3.0", "Records cannot be kept, try again later" };
+}
+
+static const struct verdict *
+answer_without_verdict(struct message *m, struct reply reply, enum action action, const char *why)
+{
+    m->verdict = (struct verdict){ .reply = reply, .record = &m->record };
+    m->record.action = action;
+    m->record.why = slice_from(why);
+    m->record.ms = (unsigned)(clock_mono_ms() - m->started_ms);
+    story_log(m->p->parts.log, &m->record);
+    return &m->verdict;
+}
+
+/* Trouble of ours: the message is not judged, so it is not answered for good. */
+static const struct verdict *
+answer_trouble(struct message *m)
+{
+    const char *why = status_name(m->trouble);
+    return answer_without_verdict(m, (struct reply){ REPLY_TEMPFAIL, "451", "4.3.0", "Message could not be checked, try again later" },
+                                  ACTION_TEMPFAIL, why);
+}
+
+static void
+trace_question(void *arg, enum dns_type type, slice name, const struct dns_answer *answer)
+{
+    struct trace *t = arg;
+    if (answer == NULL) {
+        trace_line(t, "%s %.*s: no answer was needed", dns_type_name(type), SLICE_ARG(name));
+        return;
+    }
+    trace_begin(t, "%s %.*s: %s", dns_type_name(type), SLICE_ARG(name), dns_status_name(answer->status));
+    for (size_t i = 0; i < answer->n; i++) {
+        char ip[NETADDR_TEXT_MAX];
+        const struct dns_record *rec = &answer->records[i];
+        if (type == DNS_A || type == DNS_AAAA)
+            trace_line(t, "%s", netaddr_text(&rec->addr, ip));
+        else
+            trace_line(t, "%.*s", SLICE_ARG(rec->data));
+    }
+    trace_end(t);
+}
+
+static void
+trace_dns(struct message *m)
+{
+    if (m->t == NULL)
+        return;
+    trace_begin(m->t, "DNS, in the order asked");
+    dns_session_each(m->dns, trace_question, m->t);
+    trace_end(m->t);
+}
+
+static void
+trace_edits(struct message *m)
+{
+    const struct verdict *v = &m->verdict;
+    trace_begin(m->t, "edits");
+    for (size_t i = 0; i < v->n_deletes; i++)
+        trace_line(m->t, "remove %.*s number %u", SLICE_ARG(v->deletes[i].name), v->deletes[i].nth);
+    for (size_t i = 0; i < v->n_inserts; i++)
+        trace_line(m->t, "add %.*s on top", SLICE_ARG(v->inserts[i].name));
+    trace_end(m->t);
+}
+
+const struct verdict *
+message_decide(struct message *m)
+{
+    if (m->skipped)
+        return answer_without_verdict(m, (struct reply){ .kind = REPLY_ACCEPT }, ACTION_ACCEPT, "IgnoreHosts");
+    if (m->header_limit != NULL)
+        return answer_without_verdict(m, (struct reply){ REPLY_REJECT, "552", "5.3.4", m->header_limit }, ACTION_REJECT,
+                                      m->header_limit);
+    struct policy_outcome policy;
+    if (m->trouble == ST_OK)
+        finish_checks(m);
+    if (m->trouble == ST_OK)
+        decide(m, &policy);
+    if (m->trouble == ST_OK)
+        make_edits(m, policy.tag);
+    if (m->trouble != ST_OK)
+        return answer_trouble(m);
+    trace_dns(m);
+    trace_edits(m);
+    m->verdict.record = &m->record;
+    m->verdict.dns = dns_session_usage(m->dns);
+    m->record.ms = (unsigned)(clock_mono_ms() - m->started_ms);
+    write_record(m);
+    story_log(m->p->parts.log, &m->record);
+    return &m->verdict;
+}

@@ -1,0 +1,69 @@
+#include "test.h"
+
+#include "dns/zone.h"
+#include "pipeline/iprev.h"
+
+static const char zone[] =
+    "1.2.0.192.in-addr.arpa. PTR mx.example.\n"
+    "mx.example. A 192.0.2.1\n"
+    "2.2.0.192.in-addr.arpa. PTR other.example.\n"
+    "other.example. A 192.0.2.77\n"
+    "3.2.0.192.in-addr.arpa. PTR gone.example.\n"
+    "4.2.0.192.in-addr.arpa. PTR one.example.\n"
+    "4.2.0.192.in-addr.arpa. PTR MX4.Example.\n"
+    "one.example. A 192.0.2.9\n"
+    "mx4.example. A 192.0.2.9\n"
+    "mx4.example. A 192.0.2.4\n"
+    "$STATUS 5.2.0.192.in-addr.arpa. * servfail\n"
+    "6.2.0.192.in-addr.arpa. PTR slow.example.\n"
+    "$STATUS slow.example. * servfail\n"
+    "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa. PTR six.example.\n"
+    "six.example. AAAA 2001:db8::1\n"
+    "six.example. A 192.0.2.1\n";
+
+/* RFC 8601 section 3: pass, fail, temperror, permerror. */
+static const struct {
+    const char *ip;
+    enum iprev_result result;
+    const char *name;
+} cases[] = {
+    { "192.0.2.1", IPREV_PASS, "mx.example" },   { "192.0.2.2", IPREV_FAIL, "" },
+    { "192.0.2.3", IPREV_FAIL, "" },             { "192.0.2.4", IPREV_PASS, "mx4.example" },
+    { "192.0.2.5", IPREV_TEMPERROR, "" },        { "192.0.2.6", IPREV_TEMPERROR, "" },
+    { "192.0.2.200", IPREV_PERMERROR, "" },      { "2001:db8::1", IPREV_PASS, "six.example" },
+    { "::ffff:192.0.2.1", IPREV_PASS, "mx.example" },
+};
+
+static void
+names_count_only_when_they_lead_back(void **state)
+{
+    (void)state;
+    struct strbuf errors;
+    struct resolver *r = NULL;
+    strbuf_init(&errors, 0);
+    if (resolver_zone_new(slice_from(zone), &errors, &r) != ST_OK)
+        fail_msg("%s", strbuf_str(&errors));
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct arena *a = arena_new(0);
+        const struct dns_limits limits = { .timeout_ms = 2000, .max_queries = 20 };
+        struct dns_session *dns = dns_session_new(r, &limits);
+        struct netaddr client;
+        slice name;
+        assert_true(netaddr_parse(slice_from(cases[i].ip), &client));
+        iprev_prefetch(dns, &client);
+        enum iprev_result got = iprev_check(a, dns, &client, NULL, &name);
+        if (got != cases[i].result || !slice_eq(name, slice_from(cases[i].name)))
+            fail_msg("%s: %s, \"%.*s\"", cases[i].ip, iprev_result_name(got), SLICE_ARG(name));
+        dns_session_free(dns);
+        arena_free(a);
+    }
+    resolver_free(r);
+    strbuf_clear(&errors);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(names_count_only_when_they_lead_back) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
