@@ -1,0 +1,168 @@
+#include "dkim/explain.h"
+
+#include <inttypes.h>
+
+#include "base/base64.h"
+#include "crypto/verify.h"
+
+#define ATTEMPTS_MAX 200 /* verifications spent on one explanation */
+
+struct attempt {
+    struct arena *arena;
+    const struct signature *sig;
+    const struct public_key *key;
+    const struct header_field **fields;
+    unsigned left;
+};
+
+/* Does the signature verify over these fields? */
+static bool
+verifies(struct attempt *t, const struct signature *sig)
+{
+    unsigned char digest[HASH_SIZE_MAX];
+    const char *why;
+    bool good = false;
+    if (t->left == 0)
+        return false;
+    t->left--;
+    if (signed_fields_hash(t->arena, sig, t->fields, sig->n_names, digest) != ST_OK)
+        return false;
+    slice d = { (const char *)digest, hash_size(sig->hash) };
+    return signature_verify(t->key, sig->hash, d, sig->b, &good, &why) == ST_OK && good;
+}
+
+static size_t
+count_before(const struct signature *sig, size_t i)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < i; k++)
+        n += slice_ieq(sig->names[k], sig->names[i]);
+    return n;
+}
+
+void
+explain_coverage(struct trace *t, struct arena *a, const struct header_list *headers, const struct signature *sig)
+{
+    const struct header_field **fields = t == NULL ? NULL : signed_fields(a, headers, sig);
+    if (fields == NULL)
+        return;
+    for (size_t i = 0; i < sig->n_names && i < ATTEMPTS_MAX; i++) {
+        slice name = sig->names[i];
+        if (count_before(sig, i) > 0)
+            continue; /* told with the first of its name */
+        size_t there = header_list_count_name(headers, name), listed = signature_names_count(sig, name);
+        if (there > 0 && slice_ieq(name, sig->field->name))
+            there--;
+        const char *note = there == 0        ? "missing (signed as absent, or removed since)"
+                           : there > listed  ? "repeated: only the lowest are signed, the others are not"
+                           : there == listed ? "signed"
+                                             : "signed, and none may be added";
+        trace_line(t, "%.*s: %zu in the header, %zu in h=: %s", SLICE_ARG(name), there, listed, note);
+    }
+}
+
+/* A field that was added after signing takes a place that was empty, or another field's. */
+static bool
+try_without_each(struct trace *t, struct attempt *at)
+{
+    for (size_t i = 0; i < at->sig->n_names; i++) {
+        const struct header_field *f = at->fields[i];
+        if (f == NULL)
+            continue;
+        at->fields[i] = NULL;
+        bool good = verifies(at, at->sig);
+        at->fields[i] = f;
+        if (good) {
+            trace_line(t, "header changed: it verifies without %.*s number %u, which was added after signing",
+                       SLICE_ARG(f->name), f->nth);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+try_other_instances(struct trace *t, struct attempt *at, const struct header_list *headers)
+{
+    for (size_t i = 0; i < at->sig->n_names; i++) {
+        const struct header_field *f = at->fields[i];
+        size_t there = f == NULL ? 0 : header_list_count_name(headers, f->name);
+        for (unsigned nth = 1; nth <= there && at->left > 0; nth++) {
+            at->fields[i] = header_list_find(headers, f->name, nth);
+            if (at->fields[i] == f || at->fields[i] == at->sig->field)
+                continue;
+            if (verifies(at, at->sig)) {
+                trace_line(t, "header changed: it verifies with %.*s number %u in the place of number %u: a field of "
+                              "this name was added below, or the order changed",
+                           SLICE_ARG(f->name), nth, f->nth);
+                at->fields[i] = f;
+                return true;
+            }
+        }
+        at->fields[i] = f;
+    }
+    return false;
+}
+
+static bool
+try_other_canonicalisation(struct trace *t, struct attempt *at)
+{
+    struct signature other = *at->sig;
+    other.header_canon = other.header_canon == CANON_SIMPLE ? CANON_RELAXED : CANON_SIMPLE;
+    if (!verifies(at, &other))
+        return false;
+    trace_line(t, "it verifies with the header canonicalised as %s: the signer says one thing in c= and did another",
+               other.header_canon == CANON_SIMPLE ? "simple" : "relaxed");
+    return true;
+}
+
+/* Signers that take repeated fields from the top, against RFC 6376 5.4.2. */
+static bool
+try_top_down(struct trace *t, struct attempt *at, const struct header_list *headers)
+{
+    struct attempt reversed = *at;
+    reversed.fields = arena_array(at->arena, at->sig->n_names + 1, sizeof(const struct header_field *));
+    if (reversed.fields == NULL)
+        return false;
+    for (size_t i = 0; i < at->sig->n_names && i < ATTEMPTS_MAX; i++)
+        reversed.fields[i] = header_list_find(headers, at->sig->names[i], (unsigned)count_before(at->sig, i) + 1);
+    bool good = at->sig->n_names < ATTEMPTS_MAX && verifies(&reversed, at->sig);
+    at->left = reversed.left;
+    if (good)
+        trace_line(t, "it verifies with repeated fields taken from the top: their order changed, or the signer is wrong");
+    return good;
+}
+
+void
+explain_header(struct trace *t, struct arena *a, const struct header_list *headers, const struct signature *sig,
+               const struct public_key *key)
+{
+    struct attempt at = { a, sig, key, NULL, ATTEMPTS_MAX };
+    if (t == NULL || key == NULL || (at.fields = signed_fields(a, headers, sig)) == NULL)
+        return;
+    if (try_without_each(t, &at) || try_other_instances(t, &at, headers) || try_top_down(t, &at, headers) ||
+        try_other_canonicalisation(t, &at))
+        return;
+    trace_line(t, "header changed: a signed field was altered or removed, or another key made the signature; "
+                  "no single added field explains it");
+}
+
+void
+explain_body(struct trace *t, struct arena *a, const struct signature *sig, slice computed, uint64_t length)
+{
+    struct strbuf b;
+    if (t == NULL)
+        return;
+    strbuf_init(&b, 0);
+    base64_encode(&b, sig->bh);
+    slice signed_hash = strbuf_finish(&b, a);
+    base64_encode(&b, computed);
+    slice ours = strbuf_finish(&b, a);
+    bool same = slice_eq(sig->bh, computed);
+    trace_line(t, "body %s: %" PRIu64 " octets as %s", same ? "unchanged" : "changed", length,
+               sig->body_canon == CANON_RELAXED ? "relaxed" : "simple");
+    if (same)
+        return;
+    trace_line(t, "signed as   bh=%.*s", SLICE_ARG(signed_hash));
+    trace_line(t, "is now      bh=%.*s", SLICE_ARG(ours));
+}
