@@ -36,7 +36,7 @@ struct config {
     /* the daemon */
     char *socket, *user_id, *pid_file, *syslog_facility, *log_level;
     unsigned umask;
-    bool syslog;
+    bool syslog, sandbox;
     enum log_format log_format;
     unsigned maximum_connections, idle_timeout_s;
     /* who we are, whom we believe */

@@ -70,6 +70,7 @@ const struct option_def option_table[] = {
     WORDS("LogLevel", OT_WORD, log_level, "info", log_level),
     WORDS("LogFormat", OT_ENUM, log_format, "text", log_format),
     NUMBER("MaximumConnections", OT_UINT, maximum_connections, "1000", 1, 100000),
+    PLAIN("Sandbox", OT_BOOL, sandbox, "yes"),
     NUMBER("IdleTimeout", OT_SEC, idle_timeout_s, "15m", 10, 86400),
     /* who we are, whom we believe */
     PLAIN("AuthservID", OT_AUTHSERV, authserv_id, "HOSTNAME"),
@@ -82,7 +83,7 @@ const struct option_def option_table[] = {
     /* DNS */
     PLAIN("Nameservers", OT_STRINGLIST, nameservers, ""),
     NUMBER("DNSTimeout", OT_MSEC, dns_timeout_ms, "5s", 100, 60000),
-    NUMBER("MessageTimeout", OT_MSEC, message_timeout_ms, "20s", 500, 300000),
+    NUMBER("MessageTimeout", OT_MSEC, message_timeout_ms, "20s", 500, 120000),
     NUMBER("MessageQueries", OT_UINT, message_queries, "120", 10, 10000),
     NUMBER("DNSCacheEntries", OT_UINT, dns_cache_entries, "50000", 0, 10000000),
     PLAIN("TrustAD", OT_BOOL, trust_ad, "no"),
@@ -92,6 +93,7 @@ const struct option_def option_table[] = {
     WORDS("SPFRejectHelo", OT_WORDLIST, spf_reject_helo, "", spf_results),
     NUMBER("SPFVoidLookups", OT_UINT, spf_void_lookups, "2", 0, 10),
     PLAIN("ReceivedSPF", OT_BOOL, received_spf, "no"),
+    PLAIN("CheckIPRev", OT_BOOL, check_iprev, "yes"),
     /* DKIM and ARC verification */
     WORDS("DKIMEngine", OT_ENUM, dkim_engine, "native", engine_dkim),
     NUMBER("MinimumKeyBits", OT_UINT, minimum_key_bits, "1024", 1024, 8192),
