@@ -131,9 +131,9 @@ start_lookups(struct message *m)
         return;
     }
     fill_requests(m);
-    spf_prefetch(m->dns, &m->mfrom_request);
+    spf_prefetch(m->a, m->dns, &m->mfrom_request);
     if (m->record.mail_from.n > 0) /* the null path's check is the one of HELO already */
-        spf_prefetch(m->dns, &m->helo_request);
+        spf_prefetch(m->a, m->dns, &m->helo_request);
     if (m->c->check_iprev)
         iprev_prefetch(m->dns, &m->record.client);
 }

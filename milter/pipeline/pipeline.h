@@ -87,5 +87,7 @@ struct reply message_body(struct message *m, slice chunk);
 void message_queue_id(struct message *m, slice queue_id); /* whenever it is known */
 /* Decide.  The verdict lives as long as the message.  The record is in the spool when this returns. */
 const struct verdict *message_eom(struct message *m);
+/* The envelope alone, for `vidimus check --spf-only`: only the record's SPF results are set, nothing is kept or logged. */
+const struct verdict *message_spf_only(struct message *m);
 
 #endif

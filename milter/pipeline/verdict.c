@@ -230,7 +230,7 @@ trace_question(void *arg, enum dns_type type, slice name, const struct dns_answe
 static void
 trace_dns(struct message *m)
 {
-    if (m->t == NULL)
+    if (m->t == NULL || m->dns == NULL)
         return;
     trace_begin(m->t, "DNS, in the order asked");
     dns_session_each(m->dns, trace_question, m->t);
@@ -273,5 +273,19 @@ message_decide(struct message *m)
     m->record.ms = (unsigned)(clock_mono_ms() - m->started_ms);
     write_record(m);
     story_log(m->p->parts.log, &m->record);
+    return &m->verdict;
+}
+
+const struct verdict *
+message_spf_only(struct message *m)
+{
+    if (m->trouble == ST_OK && !m->skipped)
+        finish_spf(m);
+    if (m->trouble != ST_OK)
+        return answer_trouble(m);
+    m->verdict.record = &m->record;
+    if (m->dns != NULL)
+        m->verdict.dns = dns_session_usage(m->dns);
+    trace_dns(m);
     return &m->verdict;
 }

@@ -234,12 +234,12 @@ check_json_print(const struct verdict *v)
 }
 
 bool
-check_json_print_spf(const struct spf_outcome *mfrom, const struct spf_outcome *helo, struct dns_usage usage)
+check_json_print_spf(const struct verdict *v)
 {
     json_t *j = json_object();
     json_object_set_new(j, "version", json_integer(1));
-    json_object_set_new(j, "spf", spf_json(mfrom, true));
-    json_object_set_new(j, "spf-helo", spf_json(helo, false));
-    json_object_set_new(j, "dns", dns_json(usage));
+    json_object_set_new(j, "spf", spf_json(v->record->spf, true));
+    json_object_set_new(j, "spf-helo", spf_json(v->record->spf_helo, false));
+    json_object_set_new(j, "dns", dns_json(v->dns));
     return print_line(j);
 }
