@@ -17,6 +17,7 @@ struct dns_result {
     enum dns_status status;
     uint32_t ttl;     /* seconds, when it arrived */
     uint64_t born_ms; /* monotonic clock, when it arrived */
+    size_t bytes;     /* of memory */
     size_t n;
     const struct dns_record *records; /* in the same block of memory */
 };

@@ -141,6 +141,7 @@ result_builder_finish(struct result_builder *b, enum dns_status status, uint32_t
     r->status = status;
     r->ttl = ttl;
     r->born_ms = now_ms;
+    r->bytes = sizeof(*r) + records_bytes + b->data_n;
     r->n = b->n;
     r->records = records;
     atomic_init(&r->references, 1);
