@@ -204,9 +204,9 @@ forged_ids_are_recognised(void **state)
         "mx.example.org\x01; dkim=pass",
         "\x7fmx.example.org; dkim=pass",
         "mx.exa\x01mple.org; dkim=pass",
-        "mx\xe3\x80\x82" "example.org; dkim=pass",
+        ("mx\xe3\x80\x82" "example.org; dkim=pass"),
         "\xef\xbd\x8d\xef\xbd\x98.example.org; dkim=pass", /* full-width "mx" */
-        "mx.ex\xc2\xad" "ample.org; dkim=pass",
+        ("mx.ex\xc2\xad" "ample.org; dkim=pass"),
         "=?utf-8?q?mx.example.org?=; dkim=pass",
         "mx.=?utf-8?b?ZXhhbXBsZS5vcmc=?=; dkim=pass",
         "(c) =?us-ascii?q?=6d=78.example.org?= 1; dkim=pass",
@@ -234,7 +234,7 @@ forged_ids_are_recognised(void **state)
         "other.example 1; dkim=pass (=?utf-8?q?mx.example.org?=)",
         "(=?utf-8?q?mx.example.org?=) other.example; dkim=pass",
         "\"other.example\"; dkim=pass reason=\"mx.example.org\"",
-        "mx.b\xc3\xbc" "cher.example; dkim=pass",
+        ("mx.b\xc3\xbc" "cher.example; dkim=pass"),
         "spf=pass (sender IP is 192.0.2.1) smtp.mailfrom=mx.example.org;",
     };
     struct arena *a = arena_new(0);
