@@ -54,6 +54,8 @@ struct record {
     enum action action;
     bool exempt;          /* by IgnoreHosts or authentication */
     bool sealed;
+    bool to_reports;      /* every recipient is ReportEmail: mail to our report address is in no report, or two reporters
+                           * would report on each other's reports for ever */
     enum dmarc_policy would; /* what full enforcement would have done, where monitor or dry-run did less */
     slice rule;           /* name of the rule that decided, or empty */
     slice why;            /* in words, printable ASCII */
