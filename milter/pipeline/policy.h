@@ -37,12 +37,13 @@ struct policy_outcome {
     const char *hold;       /* reason for the MTA's hold queue, printable ASCII; NULL: no hold */
     slice tag;              /* value of POLICY_TAG_FIELD; empty: none */
     enum dmarc_policy disposition; /* what was applied, in the words of aggregate reports */
-    enum dmarc_policy would; /* what Enforcement full without dry-run rules would have applied */
+    enum dmarc_policy would; /* what Enforcement full, with the dry-run rules in force, would have applied */
     const struct override *overrides; /* why it is not the published policy */
     size_t n_overrides;
-    const struct rule *rule;     /* that decided; NULL: none */
+    const struct rule *rule;     /* that fitted; NULL: none */
     const struct rule *dry_rule; /* first dry-run rule that fitted; NULL: none */
-    bool arc_trusted;       /* a trusted sealer's word decided */
+    bool arc_trusted;       /* a trusted sealer's word was taken */
+    struct sealer_trust sealer;
     slice why;              /* in words, printable ASCII */
 };
 
