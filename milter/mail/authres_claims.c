@@ -164,6 +164,8 @@ authres_claims(struct arena *a, slice value, slice id)
     c.p = arena_alloc(a, c.cap);
     if (c.id.p == NULL || c.p == NULL)
         return true;
+    if (claims_by_grammar(a, value, id))
+        return true;
     if (c.id.n == 0)
         return false;
     enum status st = domain_from_text(a, c.id, &c.id_name);
@@ -175,7 +177,5 @@ authres_claims(struct arena *a, slice value, slice id)
     for (enum comments how = NESTED_WITHOUT_PAIRS; how < ANY_WORD; how++)
         if (claims_when_read(&c, value, how, &ignored))
             return true;
-    if (!well_formed && claims_when_read(&c, value, ANY_WORD, &ignored))
-        return true;
-    return claims_by_grammar(a, value, id);
+    return !well_formed && claims_when_read(&c, value, ANY_WORD, &ignored);
 }

@@ -27,11 +27,12 @@ is_keyword_char(char c)
     return ascii_is_alnum(c) || c == '-' || c == '_';
 }
 
+/* token, with UTF-8 by RFC 8601 2.5 */
 static bool
-all_chars(slice s, bool (*belongs)(char c))
+is_token(slice s)
 {
     for (size_t i = 0; i < s.n; i++)
-        if (!belongs(s.p[i]))
+        if ((unsigned char)s.p[i] < 0x80 && !authres_is_token_char(s.p[i]))
             return false;
     return true;
 }
@@ -87,7 +88,7 @@ read_pvalue(struct reader *r, slice *out)
         local = lexer_run(&r->x, is_bare_char);
     if (!lexer_take(&r->x, '@')) {
         *out = local;
-        if (!quoted && !all_chars(local, authres_is_token_char))
+        if (!quoted && !is_token(local))
             r->out.exact = false;
         return quoted || local.n > 0 ? ST_OK : ST_SYNTAX;
     }
