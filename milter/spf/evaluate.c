@@ -107,7 +107,7 @@ ask_ahead(struct spf_walk *w)
         records = records || some;
     }
     struct spf_frame *f = spf_walk_top(w);
-    if (w->lookups + left > SPF_MAX_TERMS - (records && !f->returned))
+    if (w->lookups + left > SPF_MAX_TERMS - (records && !f->returned) || spf_prefetch_is_full(w->rq->ahead))
         return;
     struct spf_ahead h = { .record = &f->record, .client = &w->rq->client, .at = f->at };
     struct spf_macro_facts facts = w->id.facts;
@@ -150,7 +150,6 @@ enter_include(struct spf_walk *w, const struct spf_term *t)
     f->redirect = SLICE_EMPTY;
     switch (load_record(w, f, name, false)) {
     case RECORD_FOUND:
-        trace_begin(w->trace, "the record of %.*s", SLICE_ARG(name));
         w->depth++;
         ask_ahead(w);
         return go_on;
@@ -201,6 +200,13 @@ matched(struct spf_walk *w, const struct spf_term *t)
     return decide(t->result);
 }
 
+static void
+end_term(struct spf_walk *w, const char *what, slice why)
+{
+    trace_line(w->trace, "%s%.*s", what, SLICE_ARG(why));
+    trace_end(w->trace);
+}
+
 static struct verdict
 judge_term(struct spf_walk *w, const struct spf_term *t)
 {
@@ -213,14 +219,19 @@ judge_term(struct spf_walk *w, const struct spf_term *t)
         trace_line(w->trace, "%.*s: more than 10 DNS-lookup terms", SLICE_ARG(t->text));
         return decide(SPF_PERMERROR);
     }
-    if (t->mechanism == SPF_MECH_INCLUDE) {
-        trace_line(w->trace, "%.*s [DNS-lookup term %u of 10]", SLICE_ARG(t->text), w->lookups);
-        return enter_include(w, t);
-    }
     trace_begin(w->trace, "%.*s [DNS-lookup term %u of 10]", SLICE_ARG(t->text), w->lookups);
+    if (t->mechanism == SPF_MECH_INCLUDE) {
+        size_t depth = w->depth;
+        struct verdict v = enter_include(w, t);
+        if (w->depth == depth) /* it could not be entered; else leave_include() closes it */
+            end_term(w, v.decided ? "error: " : "no match", v.decided ? w->reason : SLICE_EMPTY);
+        return v;
+    }
     enum spf_match m = spf_match_asking(w, t);
-    trace_line(w->trace, "%s", m == SPF_MATCH ? "match" : m == SPF_NO_MATCH ? "no match" : "error");
-    trace_end(w->trace);
+    if (m == SPF_MATCH || m == SPF_NO_MATCH)
+        end_term(w, m == SPF_MATCH ? "match" : "no match", SLICE_EMPTY);
+    else
+        end_term(w, "error: ", w->reason);
     switch (m) {
     case SPF_NO_MATCH:
         return go_on;
@@ -252,19 +263,19 @@ judge_next(struct spf_walk *w)
 static struct verdict
 leave_include(struct spf_walk *w, enum spf_result r)
 {
-    trace_line(w->trace, "result of the included record: %s", spf_result_name(r));
+    bool match = r == SPF_PASS, error = r == SPF_TEMPERROR || r == SPF_PERMERROR || r == SPF_NONE;
+    trace_line(w->trace, "the included record says %s: %s", spf_result_name(r),
+               match ? "match" : error ? "an error of the whole check" : "no match");
     trace_end(w->trace);
     w->depth--;
     struct spf_frame *f = spf_walk_top(w);
     f->returned = true;
     switch (r) {
     case SPF_PASS:
-        trace_line(w->trace, "%.*s: match", SLICE_ARG(f->term.text));
         return decide(f->term.result);
     case SPF_FAIL:
     case SPF_SOFTFAIL:
     case SPF_NEUTRAL:
-        trace_line(w->trace, "%.*s: no match", SLICE_ARG(f->term.text));
         ask_ahead(w);
         return go_on;
     case SPF_NONE:
@@ -377,8 +388,8 @@ spf_check(struct arena *a, struct dns_session *dns, const struct spf_request *rq
         if (w.st == ST_OK)
             conclude(&w, r, &o);
     }
-    trace_line(t, "result: %s (%.*s), %u DNS-lookup terms, %u void lookups", spf_result_name(o.result),
-               SLICE_ARG(o.reason), o.lookups, o.voids);
+    trace_line(t, "result: %s (%.*s); DNS-lookup terms: %u of 10, void lookups: %u of %u", spf_result_name(o.result),
+               SLICE_ARG(o.reason), o.lookups, o.voids, rq->max_voids);
     trace_end(t);
     strbuf_clear(&w.scratch);
     if (w.st == ST_OK)

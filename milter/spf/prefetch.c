@@ -23,7 +23,7 @@
 #define AHEAD_MX_HOSTS 20
 
 struct slot {
-    struct prefetch *owner;
+    struct spf_prefetch *owner;
     enum spf_question_kind kind; /* RECORD or MX */
     bool done;
     _Atomic(const struct dns_answer *) answer;
@@ -31,11 +31,11 @@ struct slot {
     char name[DOMAIN_MAX];
 };
 
-struct prefetch {
+struct spf_prefetch {
     struct dns_session *dns;
     struct spf_identity id;
     atomic_uint arrived;
-    unsigned terms; /* known in all records seen so far */
+    atomic_uint terms; /* known in all records seen so far; written by whoever is at work */
     unsigned mx_hosts;
     size_t n_slots;
     struct slot slots[SPF_MAX_TERMS + 1];
@@ -44,7 +44,7 @@ struct prefetch {
 static dns_callback on_answer;
 
 static void
-ask_later(struct prefetch *p, enum spf_question_kind kind, enum dns_type type, slice name)
+ask_later(struct spf_prefetch *p, enum spf_question_kind kind, enum dns_type type, slice name)
 {
     if (p->n_slots == COUNT(p->slots) || name.n > DOMAIN_MAX)
         return;
@@ -57,7 +57,7 @@ ask_later(struct prefetch *p, enum spf_question_kind kind, enum dns_type type, s
 }
 
 static void
-ask(struct prefetch *p, const struct spf_question *q, slice domain, struct strbuf *scratch)
+ask(struct spf_prefetch *p, const struct spf_question *q, slice domain, struct strbuf *scratch)
 {
     struct spf_macro_facts facts = p->id.facts;
     facts.domain = domain;
@@ -84,7 +84,7 @@ ask(struct prefetch *p, const struct spf_question *q, slice domain, struct strbu
 }
 
 static void
-walk_record(struct prefetch *p, slice text, slice domain)
+walk_record(struct spf_prefetch *p, slice text, slice domain)
 {
     struct spf_record r;
     struct spf_syntax_error error;
@@ -92,10 +92,10 @@ walk_record(struct prefetch *p, slice text, slice domain)
         return;
     struct spf_ahead h = { .record = &r, .client = &p->id.facts.client };
     bool records;
-    p->terms += spf_ahead_count(h, &records);
-    if (p->terms > SPF_MAX_TERMS)
+    unsigned more = spf_ahead_count(h, &records), known = atomic_fetch_add(&p->terms, more) + more;
+    if (known > SPF_MAX_TERMS)
         return;
-    bool full = records && p->terms == SPF_MAX_TERMS;
+    bool full = records && known == SPF_MAX_TERMS;
     struct strbuf scratch;
     strbuf_init(&scratch, 0);
     for (struct spf_question q; spf_ahead_next(&h, &q);) {
@@ -107,7 +107,7 @@ walk_record(struct prefetch *p, slice text, slice domain)
 }
 
 static void
-take_record(struct prefetch *p, const struct slot *s, const struct dns_answer *answer)
+take_record(struct spf_prefetch *p, const struct slot *s, const struct dns_answer *answer)
 {
     const struct dns_record *only = NULL;
     for (size_t i = 0; i < answer->n; i++) {
@@ -122,7 +122,7 @@ take_record(struct prefetch *p, const struct slot *s, const struct dns_answer *a
 }
 
 static void
-take_mx(struct prefetch *p, const struct dns_answer *answer)
+take_mx(struct spf_prefetch *p, const struct dns_answer *answer)
 {
     if (answer->n > SPF_MAX_MX_HOSTS)
         return;
@@ -135,7 +135,7 @@ take_mx(struct prefetch *p, const struct dns_answer *answer)
 }
 
 static void
-take(struct prefetch *p, struct slot *s, const struct dns_answer *answer)
+take(struct spf_prefetch *p, struct slot *s, const struct dns_answer *answer)
 {
     s->done = true;
     if (answer->status != DNS_OK)
@@ -151,7 +151,7 @@ on_answer(void *arg, struct dns_session *dns, const struct dns_answer *answer)
 {
     (void)dns;
     struct slot *arrived = arg;
-    struct prefetch *p = arrived->owner;
+    struct spf_prefetch *p = arrived->owner;
     atomic_store_explicit(&arrived->answer, answer, memory_order_release);
     if (atomic_fetch_add_explicit(&p->arrived, 1, memory_order_acq_rel) != 0)
         return; /* someone is at work and will see it */
@@ -167,15 +167,24 @@ on_answer(void *arg, struct dns_session *dns, const struct dns_answer *answer)
     } while (counted != 0);
 }
 
-void
-spf_prefetch(struct arena *a, struct dns_session *dns, const struct spf_request *rq)
+bool
+spf_prefetch_is_full(const struct spf_prefetch *p)
 {
-    struct prefetch *p = arena_zalloc(a, sizeof(*p));
+    return p != NULL && atomic_load(&p->terms) > SPF_MAX_TERMS;
+}
+
+void
+spf_prefetch(struct arena *a, struct dns_session *dns, struct spf_request *rq)
+{
+    rq->ahead = NULL;
+    struct spf_prefetch *p = arena_zalloc(a, sizeof(*p));
     if (p == NULL || spf_identity_of(a, rq, &p->id) != ST_OK || p->id.why_none != NULL)
         return;
     p->dns = dns;
     atomic_init(&p->arrived, 0);
+    atomic_init(&p->terms, 0);
     for (size_t i = 0; i < COUNT(p->slots); i++)
         atomic_init(&p->slots[i].answer, NULL);
+    rq->ahead = p;
     ask_later(p, SPF_ASK_RECORD, DNS_TXT, p->id.facts.domain);
 }

@@ -14,6 +14,8 @@
 enum spf_result { SPF_NONE, SPF_NEUTRAL, SPF_PASS, SPF_FAIL, SPF_SOFTFAIL, SPF_TEMPERROR, SPF_PERMERROR };
 enum spf_scope { SPF_SCOPE_MFROM, SPF_SCOPE_HELO };
 
+struct spf_prefetch;
+
 const char *spf_result_name(enum spf_result r); /* the word of RFC 8601 2.7.2 */
 
 struct spf_request {
@@ -26,6 +28,7 @@ struct spf_request {
     int64_t now;         /* %{t}: Unix time */
     unsigned max_voids;  /* RFC 7208 4.6.4; default 2 */
     bool want_explanation; /* exp= is asked for only then */
+    const struct spf_prefetch *ahead; /* set by spf_prefetch(); NULL: nothing has been asked early */
 };
 
 struct spf_outcome {
@@ -40,7 +43,9 @@ struct spf_outcome {
 
 /* Start what the check will ask, followed through includes as answers come, on the resolver's thread: inside the same limit
  * of 10 terms.  The arena (used during this call only) and the text of the request must outlive the session. */
-void spf_prefetch(struct arena *a, struct dns_session *dns, const struct spf_request *rq);
+void spf_prefetch(struct arena *a, struct dns_session *dns, struct spf_request *rq);
+/* Are more terms known than one check may ask for?  Then nothing more is asked ahead. */
+bool spf_prefetch_is_full(const struct spf_prefetch *p);
 /* Decide, waiting for DNS as needed.  ST_NOMEM: *out untouched; otherwise ST_OK and *out complete. */
 enum status spf_check(struct arena *a, struct dns_session *dns, const struct spf_request *rq, struct trace *t,
                       struct spf_outcome *out);
