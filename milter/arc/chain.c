@@ -111,7 +111,7 @@ add_aar(struct arena *a, struct chain *c, const struct header_field *f)
 }
 
 static enum seal_cv
-seal_cv(const struct signature *sig)
+seal_cv(const struct dkim_signature *sig)
 {
     const struct tag *t = taglist_find(&sig->tags, SLICE("cv"));
     if (t == NULL)
@@ -123,12 +123,12 @@ seal_cv(const struct signature *sig)
 }
 
 static enum status
-add_signature(struct arena *a, struct chain *c, const struct header_field *f, bool seal, const struct signature **sig)
+add_signature(struct arena *a, struct chain *c, const struct header_field *f, bool seal, const struct dkim_signature **sig)
 {
-    struct signature s;
+    struct dkim_signature s;
     struct dkim_objection o;
     unsigned instance;
-    enum status st = signature_parse(a, f, seal ? SIGNATURE_SEAL : SIGNATURE_AMS, false, &s, &o);
+    enum status st = dkim_signature_parse(a, f, seal ? SIGNATURE_SEAL : SIGNATURE_AMS, false, &s, &o);
     if (st != ST_OK)
         return st;
     const struct tag *i = taglist_find(&s.tags, SLICE("i"));
@@ -140,7 +140,7 @@ add_signature(struct arena *a, struct chain *c, const struct header_field *f, bo
     struct chain_set *set = set_of(a, c, instance, &st);
     if (set == NULL)
         return st;
-    struct signature *place = seal ? &set->as : &set->ams;
+    struct dkim_signature *place = seal ? &set->as : &set->ams;
     if (place->field != NULL)
         problem(c, instance, seal ? "two ARC-Seals" : "two ARC-Message-Signatures", SLICE_EMPTY);
     if (o.code != DKIM_NONE)
@@ -154,7 +154,7 @@ add_signature(struct arena *a, struct chain *c, const struct header_field *f, bo
 }
 
 enum status
-chain_add(struct arena *a, struct chain *c, const struct header_field *f, const struct signature **sig)
+chain_add(struct arena *a, struct chain *c, const struct header_field *f, const struct dkim_signature **sig)
 {
     enum field_kind kind = field_kind(f->name);
     *sig = NULL;

@@ -14,7 +14,7 @@ enum seal_cv { CV_UNREADABLE, CV_NONE, CV_PASS, CV_FAIL };
 struct chain_set {
     const struct header_field *aar;
     slice aar_payload;
-    struct signature ams, as; /* field NULL: absent */
+    struct dkim_signature ams, as; /* field NULL: absent */
     enum seal_cv cv;
 };
 
@@ -29,7 +29,7 @@ struct chain {
 };
 
 /* Take in a field; *sig is the signature to ask a key for, or NULL.  Fields that are not of ARC are passed over. */
-enum status chain_add(struct arena *a, struct chain *c, const struct header_field *f, const struct signature **sig);
+enum status chain_add(struct arena *a, struct chain *c, const struct header_field *f, const struct dkim_signature **sig);
 /* All fields are there: what is still wrong becomes c->problem. */
 void chain_close(struct chain *c);
 

@@ -7,7 +7,7 @@
 /* One way to read an AMS.  Without c= there are two: simple/simple is what DKIM, imported by RFC 8617 4.1.2, has for a
  * default; relaxed/relaxed is what the signers in the field and the conformance suite take. */
 struct ams_reading {
-    struct signature sig;
+    struct dkim_signature sig;
     int body_id;
     unsigned char digest[HASH_SIZE_MAX];
 };
@@ -52,7 +52,7 @@ arc_new(struct arena *a, struct dns_session *dns, struct key_cache *keys, const 
 enum status
 arc_header(struct arc *c, const struct header_field *f)
 {
-    const struct signature *sig;
+    const struct dkim_signature *sig;
     enum status st = chain_add(c->v.arena, &c->chain, f, &sig);
     if (st == ST_OK && sig != NULL)
         verifier_ask_key(&c->v, sig);
@@ -60,7 +60,7 @@ arc_header(struct arc *c, const struct header_field *f)
 }
 
 static enum status
-prepare_ams(struct arc *c, const struct signature *sig, struct ams_readings *out)
+prepare_ams(struct arc *c, const struct dkim_signature *sig, struct ams_readings *out)
 {
     static const enum canon defaults[] = { CANON_SIMPLE, CANON_RELAXED };
     bool said = taglist_find(&sig->tags, SLICE("c")) != NULL;
@@ -107,7 +107,7 @@ struct complaint {
 static enum status
 check_ams_reading(const struct arc *c, const struct ams_reading *r, struct complaint *bad)
 {
-    const struct signature *s = &r->sig;
+    const struct dkim_signature *s = &r->sig;
     slice body = body_canon_digest(c->body, r->body_id);
     uint64_t length = body_canon_length(c->body, r->body_id);
     struct signature_outcome o;

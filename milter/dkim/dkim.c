@@ -8,7 +8,7 @@
 
 struct candidate {
     struct candidate *next;
-    struct signature sig;
+    struct dkim_signature sig;
     struct dkim_objection objection; /* DKIM_NONE: worth a look */
     bool looked_at;                  /* among the first `max_signatures` */
     int body_id;
@@ -68,7 +68,7 @@ dkim_header(struct dkim *d, const struct header_field *f)
     d->end = &c->next;
     d->n++;
     enum status st =
-        signature_parse(d->v.arena, f, SIGNATURE_DKIM, d->v.options.accept_rsa_sha1, &c->sig, &c->objection);
+        dkim_signature_parse(d->v.arena, f, SIGNATURE_DKIM, d->v.options.accept_rsa_sha1, &c->sig, &c->objection);
     if (st != ST_OK || c->objection.code != DKIM_NONE || d->asked >= d->v.options.max_signatures)
         return st;
     verifier_ask_key(&d->v, &c->sig);
@@ -107,7 +107,7 @@ dkim_eoh(struct dkim *d, const struct header_list *headers, slice author_domain,
     for (struct candidate *c = d->first; c != NULL; c = c->next) {
         if (!c->looked_at)
             continue;
-        const struct signature *s = &c->sig;
+        const struct dkim_signature *s = &c->sig;
         c->body_id = body_canon_want_with(body, s->hash, s->body_canon, s->has_length ? s->length : CANON_NO_LIMIT);
         const struct header_field **fields = signed_fields(d->v.arena, headers, s);
         if (c->body_id < 0 || fields == NULL)
@@ -124,7 +124,7 @@ dkim_eoh(struct dkim *d, const struct header_list *headers, slice author_domain,
 /* A second copy of what people and programs read once (RFC 6376 8.15, RFC 7103 5): of From any second one, of the others
  * one more than the signature covers.  The name, or NULL. */
 static const char *
-unsigned_copy(const struct dkim *d, const struct signature *s)
+unsigned_copy(const struct dkim *d, const struct dkim_signature *s)
 {
     static const char *const once[] = { "From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID",
                                         "Content-Type", "Content-Transfer-Encoding", "MIME-Version" };
@@ -132,7 +132,7 @@ unsigned_copy(const struct dkim *d, const struct signature *s)
         return "From";
     for (size_t i = 0; i < COUNT(once); i++) {
         size_t there = header_list_count_name(d->headers, slice_from(once[i]));
-        size_t covered = there > 1 ? signature_names_count(s, slice_from(once[i])) : 0;
+        size_t covered = there > 1 ? dkim_signature_names_count(s, slice_from(once[i])) : 0;
         if (covered > 0 && there > covered)
             return once[i];
     }
@@ -141,7 +141,7 @@ unsigned_copy(const struct dkim *d, const struct signature *s)
 
 /* What verifies may still be unacceptable.  False: *r says why, or memory is out. */
 static bool
-acceptable(const struct dkim *d, const struct signature *s, struct dkim_result *r)
+acceptable(const struct dkim *d, const struct dkim_signature *s, struct dkim_result *r)
 {
     const struct dkim_options *o = &d->v.options;
     struct arena *a = d->v.arena;
@@ -163,7 +163,7 @@ acceptable(const struct dkim *d, const struct signature *s, struct dkim_result *
 static enum status
 judge(const struct dkim *d, struct candidate *c, struct trace *t, struct dkim_result *r)
 {
-    const struct signature *s = &c->sig;
+    const struct dkim_signature *s = &c->sig;
     struct arena *a = d->v.arena;
     struct signature_outcome o;
     slice digest = { (const char *)c->digest, hash_size(s->hash) }, body = body_canon_digest(d->body, c->body_id);
@@ -210,7 +210,7 @@ judge(const struct dkim *d, struct candidate *c, struct trace *t, struct dkim_re
 static enum status
 judge_candidate(const struct dkim *d, struct candidate *c, struct trace *t, struct dkim_result *r)
 {
-    const struct signature *s = &c->sig;
+    const struct dkim_signature *s = &c->sig;
     *r = (struct dkim_result){ .field = s->field, .d = s->d, .s = s->s, .a = s->a, .i = s->i, .b = s->b_text,
                                .result = c->objection.code, .reason = c->objection.reason };
     trace_begin(t, "DKIM-Signature %u: d=%.*s s=%.*s a=%.*s", s->field->nth, SLICE_ARG(s->d), SLICE_ARG(s->s),

@@ -9,7 +9,7 @@
 
 struct attempt {
     struct arena *arena;
-    const struct signature *sig;
+    const struct dkim_signature *sig;
     const struct public_key *key;
     const struct header_field **fields;
     unsigned left;
@@ -17,7 +17,7 @@ struct attempt {
 
 /* Does the signature verify over these fields? */
 static bool
-verifies(struct attempt *t, const struct signature *sig)
+verifies(struct attempt *t, const struct dkim_signature *sig)
 {
     unsigned char digest[HASH_SIZE_MAX];
     const char *why;
@@ -32,7 +32,7 @@ verifies(struct attempt *t, const struct signature *sig)
 }
 
 static size_t
-count_before(const struct signature *sig, size_t i)
+count_before(const struct dkim_signature *sig, size_t i)
 {
     size_t n = 0;
     for (size_t k = 0; k < i; k++)
@@ -41,7 +41,7 @@ count_before(const struct signature *sig, size_t i)
 }
 
 void
-explain_coverage(struct trace *t, struct arena *a, const struct header_list *headers, const struct signature *sig)
+explain_coverage(struct trace *t, struct arena *a, const struct header_list *headers, const struct dkim_signature *sig)
 {
     const struct header_field **fields = t == NULL ? NULL : signed_fields(a, headers, sig);
     if (fields == NULL)
@@ -50,7 +50,7 @@ explain_coverage(struct trace *t, struct arena *a, const struct header_list *hea
         slice name = sig->names[i];
         if (count_before(sig, i) > 0)
             continue; /* told with the first of its name */
-        size_t there = header_list_count_name(headers, name), listed = signature_names_count(sig, name);
+        size_t there = header_list_count_name(headers, name), listed = dkim_signature_names_count(sig, name);
         if (there > 0 && slice_ieq(name, sig->field->name))
             there--;
         const char *note = there == 0        ? "missing (signed as absent, or removed since)"
@@ -107,7 +107,7 @@ try_other_instances(struct trace *t, struct attempt *at, const struct header_lis
 static bool
 try_other_canonicalisation(struct trace *t, struct attempt *at)
 {
-    struct signature other = *at->sig;
+    struct dkim_signature other = *at->sig;
     other.header_canon = other.header_canon == CANON_SIMPLE ? CANON_RELAXED : CANON_SIMPLE;
     if (!verifies(at, &other))
         return false;
@@ -134,7 +134,7 @@ try_top_down(struct trace *t, struct attempt *at, const struct header_list *head
 }
 
 void
-explain_header(struct trace *t, struct arena *a, const struct header_list *headers, const struct signature *sig,
+explain_header(struct trace *t, struct arena *a, const struct header_list *headers, const struct dkim_signature *sig,
                const struct public_key *key)
 {
     struct attempt at = { a, sig, key, NULL, ATTEMPTS_MAX };
@@ -148,7 +148,7 @@ explain_header(struct trace *t, struct arena *a, const struct header_list *heade
 }
 
 void
-explain_body(struct trace *t, struct arena *a, const struct signature *sig, slice computed, uint64_t length)
+explain_body(struct trace *t, struct arena *a, const struct dkim_signature *sig, slice computed, uint64_t length)
 {
     struct strbuf b;
     if (t == NULL)

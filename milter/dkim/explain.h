@@ -8,14 +8,14 @@
 #include "dkim/verify.h"
 
 /* The header fields that h= covers, those that are missing and those that stand in the header more often than covered. */
-void explain_coverage(struct trace *t, struct arena *a, const struct header_list *headers, const struct signature *sig);
+void explain_coverage(struct trace *t, struct arena *a, const struct header_list *headers, const struct dkim_signature *sig);
 
 /* The signature's digest does not verify with `key`: try what usually happens on the way (a field added or taken for
  * another of its name, fields in another order, spaces changed) and say what would make it verify. */
-void explain_header(struct trace *t, struct arena *a, const struct header_list *headers, const struct signature *sig,
+void explain_header(struct trace *t, struct arena *a, const struct header_list *headers, const struct dkim_signature *sig,
                     const struct public_key *key);
 
 /* The two body hashes side by side. */
-void explain_body(struct trace *t, struct arena *a, const struct signature *sig, slice computed, uint64_t length);
+void explain_body(struct trace *t, struct arena *a, const struct dkim_signature *sig, slice computed, uint64_t length);
 
 #endif

@@ -8,7 +8,7 @@
 /* What all readers of single tags work on. */
 struct reading {
     struct arena *arena;
-    struct signature *sig;
+    struct dkim_signature *sig;
     struct dkim_objection *objection;
     bool accept_rsa_sha1;
     enum status st;
@@ -48,7 +48,7 @@ required(struct reading *r, const char *name, slice *value)
 static bool
 read_algorithm(struct reading *r)
 {
-    struct signature *s = r->sig;
+    struct dkim_signature *s = r->sig;
     if (!required(r, "a", &s->a))
         return false;
     s->key_type = KEY_RSA;
@@ -86,7 +86,7 @@ read_base64(struct reading *r, const char *name, slice *out)
 static bool
 read_signature_value(struct reading *r)
 {
-    struct signature *s = r->sig;
+    struct dkim_signature *s = r->sig;
     const struct tag *t = taglist_find(&s->tags, SLICE("b"));
     if (t != NULL) {
         s->b_start = t->value_start;
@@ -118,7 +118,7 @@ canon_named(slice word, enum canon *c)
 static bool
 read_canonicalisations(struct reading *r)
 {
-    struct signature *s = r->sig;
+    struct dkim_signature *s = r->sig;
     const struct tag *t = taglist_find(&s->tags, SLICE("c"));
     slice header, body;
     s->header_canon = s->body_canon = CANON_SIMPLE;
@@ -150,7 +150,7 @@ read_name(struct reading *r, const char *tag, size_t labels_min, const char *rea
 static bool
 read_names(struct reading *r)
 {
-    struct signature *s = r->sig;
+    struct dkim_signature *s = r->sig;
     if (!read_name(r, "d", 2, "d= is not a domain name", &s->d) ||
         !read_name(r, "s", 1, "s= is not a selector", &s->s))
         return false;
@@ -172,7 +172,7 @@ is_field_name(slice name)
 static bool
 read_signed_names(struct reading *r)
 {
-    struct signature *s = r->sig;
+    struct dkim_signature *s = r->sig;
     const struct tag *t = taglist_find(&s->tags, SLICE("h"));
     if (t == NULL)
         return object(r, DKIM_PERMERROR, "required tag h= is missing");
@@ -196,7 +196,7 @@ read_signed_names(struct reading *r)
 }
 
 size_t
-signature_names_count(const struct signature *sig, slice name)
+dkim_signature_names_count(const struct dkim_signature *sig, slice name)
 {
     size_t n = 0;
     for (size_t i = 0; i < sig->n_names; i++)
@@ -228,7 +228,7 @@ unquoted(struct arena *a, slice text)
 static bool
 read_identity(struct reading *r)
 {
-    struct signature *s = r->sig;
+    struct dkim_signature *s = r->sig;
     const struct tag *t = taglist_find(&s->tags, SLICE("i"));
     if (t == NULL) {
         s->i = arena_printf(r->arena, "@%.*s", SLICE_ARG(s->d));
@@ -280,7 +280,7 @@ read_number(struct reading *r, const char *tag, size_t digits_max, bool *present
 static bool
 read_times(struct reading *r)
 {
-    struct signature *s = r->sig;
+    struct dkim_signature *s = r->sig;
     uint64_t t = 0, x = 0;
     /* RFC 6376 3.5 has 12 digits for both but asks readers to take more for "far away". */
     if (!read_number(r, "t", 76, &s->has_time, &t) || !read_number(r, "x", 76, &s->has_expiry, &x))
@@ -330,7 +330,7 @@ read_ams(struct reading *r)
 {
     if (!read_message_signature(r))
         return false;
-    if (signature_names_count(r->sig, SLICE("ARC-Seal")) > 0)
+    if (dkim_signature_names_count(r->sig, SLICE("ARC-Seal")) > 0)
         return object(r, DKIM_PERMERROR, "h= covers ARC-Seal");
     return true;
 }
@@ -340,7 +340,7 @@ read_dkim(struct reading *r)
 {
     if (!read_version(r) || !read_message_signature(r) || !read_identity(r))
         return false;
-    return signature_names_count(r->sig, SLICE("From")) > 0 || object(r, DKIM_PERMERROR, "h= does not cover From");
+    return dkim_signature_names_count(r->sig, SLICE("From")) > 0 || object(r, DKIM_PERMERROR, "h= does not cover From");
 }
 
 /* RFC 8617 4.1.3: the scope of a seal is fixed, so an h= makes it invalid. */
@@ -374,10 +374,10 @@ read_all(struct reading *r)
 }
 
 enum status
-signature_parse(struct arena *a, const struct header_field *f, enum signature_kind kind, bool accept_rsa_sha1,
-                struct signature *out, struct dkim_objection *o)
+dkim_signature_parse(struct arena *a, const struct header_field *f, enum signature_kind kind, bool accept_rsa_sha1,
+                struct dkim_signature *out, struct dkim_objection *o)
 {
-    *out = (struct signature){ .field = f, .kind = kind, .d = SLICE_EMPTY, .s = SLICE_EMPTY, .a = SLICE_EMPTY,
+    *out = (struct dkim_signature){ .field = f, .kind = kind, .d = SLICE_EMPTY, .s = SLICE_EMPTY, .a = SLICE_EMPTY,
                                .i = SLICE_EMPTY, .b_text = SLICE_EMPTY, .key_name = SLICE_EMPTY };
     *o = (struct dkim_objection){ DKIM_NONE, SLICE_EMPTY };
     struct reading r = { a, out, o, accept_rsa_sha1, ST_OK };

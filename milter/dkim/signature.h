@@ -19,7 +19,7 @@ struct dkim_objection {
     slice reason; /* printable ASCII */
 };
 
-struct signature {
+struct dkim_signature {
     const struct header_field *field;
     enum signature_kind kind;
     struct taglist tags;
@@ -43,9 +43,9 @@ struct signature {
 
 /* *out always holds what could be read.  *o: DKIM_PERMERROR or DKIM_NEUTRAL with a reason, or DKIM_NONE.
  * accept_rsa_sha1: see struct dkim_options.  ST_NOMEM or ST_OK. */
-enum status signature_parse(struct arena *a, const struct header_field *f, enum signature_kind kind,
-                            bool accept_rsa_sha1, struct signature *out, struct dkim_objection *o);
+enum status dkim_signature_parse(struct arena *a, const struct header_field *f, enum signature_kind kind,
+                            bool accept_rsa_sha1, struct dkim_signature *out, struct dkim_objection *o);
 /* Does h= name this field?  How often? */
-size_t signature_names_count(const struct signature *sig, slice name);
+size_t dkim_signature_names_count(const struct dkim_signature *sig, slice name);
 
 #endif

@@ -9,7 +9,7 @@
 #define KEYS_MAX 4     /* well-formed keys among them that are tried */
 
 void
-verifier_ask_key(const struct verifier *v, const struct signature *sig)
+verifier_ask_key(const struct verifier *v, const struct dkim_signature *sig)
 {
     dns_start(v->dns, DNS_TXT, sig->key_name, NULL, NULL);
 }
@@ -42,7 +42,7 @@ next_from_bottom(const struct header_list *headers, slice name, struct taken *t)
 }
 
 const struct header_field **
-signed_fields(struct arena *a, const struct header_list *headers, const struct signature *sig)
+signed_fields(struct arena *a, const struct header_list *headers, const struct dkim_signature *sig)
 {
     size_t size = 4;
     while (size < sig->n_names * 2)
@@ -61,7 +61,7 @@ signed_fields(struct arena *a, const struct header_list *headers, const struct s
 }
 
 enum status
-signature_field_add(struct arena *a, const struct signature *sig, struct strbuf *out)
+signature_field_add(struct arena *a, const struct dkim_signature *sig, struct strbuf *out)
 {
     const struct header_field *f = sig->field;
     size_t value_at = (size_t)(f->value.p - f->raw.p);
@@ -78,7 +78,7 @@ signature_field_add(struct arena *a, const struct signature *sig, struct strbuf 
 }
 
 enum status
-signed_fields_hash(struct arena *a, const struct signature *sig, const struct header_field *const *fields, size_t n,
+signed_fields_hash(struct arena *a, const struct dkim_signature *sig, const struct header_field *const *fields, size_t n,
                    unsigned char digest[HASH_SIZE_MAX])
 {
     struct strbuf text;
@@ -113,7 +113,7 @@ outcome_set(struct signature_outcome *o, enum dkim_result_code code, const char 
 
 /* NULL with the reason in *o where there is no such key. */
 static enum status
-load_key(const struct verifier *v, const struct signature *sig, slice text, const struct key_record *record,
+load_key(const struct verifier *v, const struct dkim_signature *sig, slice text, const struct key_record *record,
          struct signature_outcome *o)
 {
     const char *why = NULL;
@@ -151,7 +151,7 @@ size_is_right(const struct verifier *v, struct arena *a, struct signature_outcom
 
 /* One TXT record.  *is_key: it was a key record, whatever came of it. */
 static enum status
-try_record(const struct verifier *v, const struct signature *sig, slice digest, slice text,
+try_record(const struct verifier *v, const struct dkim_signature *sig, slice digest, slice text,
            struct signature_outcome *o, bool *is_key)
 {
     struct key_record record;
@@ -188,7 +188,7 @@ weight(const struct signature_outcome *o, bool is_key)
 
 /* RFC 6376 6.1.2 step 4: several records at a name are tried one by one. */
 static enum status
-try_records(const struct verifier *v, const struct signature *sig, slice digest, const struct dns_answer *answer,
+try_records(const struct verifier *v, const struct dkim_signature *sig, slice digest, const struct dns_answer *answer,
             struct signature_outcome *out)
 {
     int best = 0;
@@ -212,7 +212,7 @@ try_records(const struct verifier *v, const struct signature *sig, slice digest,
 }
 
 enum status
-verifier_check(const struct verifier *v, const struct signature *sig, slice digest, struct signature_outcome *out)
+verifier_check(const struct verifier *v, const struct dkim_signature *sig, slice digest, struct signature_outcome *out)
 {
     *out = (struct signature_outcome){ .code = DKIM_PERMERROR, .reason = SLICE("no key record") };
     const struct dns_answer *answer = dns_lookup(v->dns, DNS_TXT, sig->key_name);

@@ -15,17 +15,17 @@ struct verifier {
 };
 
 /* Ask for the key, do not wait. */
-void verifier_ask_key(const struct verifier *v, const struct signature *sig);
+void verifier_ask_key(const struct verifier *v, const struct dkim_signature *sig);
 
 /* For each name of h= the field it stands for (RFC 6376 5.4.2: from the bottom upwards), NULL where none is left.  The
  * signature's own field is not counted.  NULL: no memory. */
-const struct header_field **signed_fields(struct arena *a, const struct header_list *headers, const struct signature *sig);
+const struct header_field **signed_fields(struct arena *a, const struct header_list *headers, const struct dkim_signature *sig);
 
 /* The signature's own field, canonical, with b= emptied and no CRLF at the end (RFC 6376 3.7). */
-enum status signature_field_add(struct arena *a, const struct signature *sig, struct strbuf *out);
+enum status signature_field_add(struct arena *a, const struct dkim_signature *sig, struct strbuf *out);
 
 /* The hash of those fields, each with its CRLF, and of the signature's own. */
-enum status signed_fields_hash(struct arena *a, const struct signature *sig, const struct header_field *const *fields,
+enum status signed_fields_hash(struct arena *a, const struct dkim_signature *sig, const struct header_field *const *fields,
                                size_t n, unsigned char digest[HASH_SIZE_MAX]);
 
 struct signature_outcome {
@@ -37,7 +37,7 @@ struct signature_outcome {
 };
 
 /* Wait for the key and check the signature of that digest. */
-enum status verifier_check(const struct verifier *v, const struct signature *sig, slice digest,
+enum status verifier_check(const struct verifier *v, const struct dkim_signature *sig, slice digest,
                            struct signature_outcome *out);
 void signature_outcome_clear(struct signature_outcome *o);
 
