@@ -33,7 +33,7 @@ struct bed {
 static inline slice
 bed_printf(struct bed *b, const char *fmt, ...)
 {
-    char text[8192];
+    char text[65536];
     va_list ap;
     va_start(ap, fmt);
     int n = vsnprintf(text, sizeof(text), fmt, ap);
