@@ -48,10 +48,10 @@ struct runner {
 
 struct dns_session {
     struct resolver *resolver;
-    uint64_t deadline_ms;
-    unsigned max_queries;
+    unsigned timeout_ms, max_queries;
     pthread_mutex_t lock; /* guards all below; never held while a resolver or a callback is called */
     pthread_cond_t changed;
+    uint64_t deadline_ms;
     unsigned references;
     bool closing;
     struct runner *runners;
@@ -84,8 +84,17 @@ dns_session_new(struct resolver *r, const struct dns_limits *limits)
     s->resolver = r;
     s->references = 1;
     s->max_queries = limits->max_queries;
-    s->deadline_ms = clock_mono_ms() + limits->timeout_ms;
+    s->timeout_ms = limits->timeout_ms;
+    s->deadline_ms = clock_mono_ms() + s->timeout_ms;
     return s;
+}
+
+void
+dns_session_restart(struct dns_session *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->deadline_ms = clock_mono_ms() + s->timeout_ms; /* questions already sent keep the deadline they were sent with */
+    pthread_mutex_unlock(&s->lock);
 }
 
 static void

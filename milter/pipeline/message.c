@@ -117,7 +117,7 @@ fill_requests(struct message *m)
         rq[i]->receiver = slice_from(m->c->authserv_id);
         rq[i]->now = judging_time(m->p);
         rq[i]->max_voids = m->c->spf_void_lookups;
-        rq[i]->want_explanation = m->t != NULL || reject[i]->n > 0; /* only a refusal or --explain quotes it */
+        rq[i]->want_explanation = m->p->parts.want_explanations || reject[i]->n > 0;
     }
 }
 
@@ -246,7 +246,8 @@ first_header(struct message *m)
     m->header_seen = true;
     dns_session_restart(m->dns);
     int64_t now = judging_time(m->p);
-    struct dkim_options o = { .min_rsa_bits = m->c->minimum_key_bits,
+    unsigned min_bits = m->p->parts.min_rsa_bits;
+    struct dkim_options o = { .min_rsa_bits = min_bits != 0 ? min_bits : m->c->minimum_key_bits,
                               .max_rsa_bits = m->c->maximum_key_bits,
                               .max_signatures = m->c->maximum_signatures_to_verify,
                               .clock_skew_s = m->c->clock_drift_s,

@@ -142,7 +142,7 @@ dmarc_json(const struct record *r)
     json_t *j = json_object();
     json_object_set_new(j, "result", json_string(dmarc_result_name(d->result)));
     json_object_set_new(j, "policy", word_or_null(dmarc_policy_name(d->policy)));
-    json_object_set_new(j, "disposition", d->record == NULL ? json_null() : word_or_null(dmarc_policy_name(d->disposition)));
+    json_object_set_new(j, "disposition", json_string(d->disposition == DMARC_POLICY_UNSET ? "none" : dmarc_policy_name(d->disposition)));
     json_object_set_new(j, "from_domain", text_or_null(d->from_domain));
     json_object_set_new(j, "policy_domain", text_or_null(d->policy_domain));
     json_object_set_new(j, "org_domain", text_or_null(d->org_domain));

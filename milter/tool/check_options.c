@@ -36,6 +36,7 @@ static const char help[] =
     "  --results-from-header seal with the newest Authentication-Results of AuthservID (for tests of sealing)\n"
     "  --second-opinion      also ask libspf2 and libopendkim, and say where they differ\n"
     "  --old-rules           let rsa-sha1 count, as before RFC 8301 (for old test messages)\n"
+    "  --min-key-bits N      let RSA keys below MinimumKeyBits count (for old test messages)\n"
     "  --org-domain NAME     only print the Organizational Domain of NAME by the public suffix list\n"
     "\n"
     "output\n"
@@ -46,7 +47,7 @@ static const char help[] =
 enum {
     OPT_IP = 1000, OPT_CLIENT_NAME, OPT_HELO, OPT_FROM, OPT_RCPT, OPT_AUTHENTICATED, OPT_QUEUE_ID, OPT_NAMESERVER,
     OPT_DNS_TIMEOUT, OPT_ZONE, OPT_RECORD, OPT_REPLAY, OPT_NOW, OPT_SPF_ONLY, OPT_SEAL, OPT_RESULTS, OPT_SECOND,
-    OPT_OLD_RULES, OPT_ORG_DOMAIN, OPT_JSON, OPT_EXPLAIN
+    OPT_OLD_RULES, OPT_MIN_BITS, OPT_ORG_DOMAIN, OPT_JSON, OPT_EXPLAIN
 };
 
 static const struct option long_options[] = {
@@ -69,6 +70,7 @@ static const struct option long_options[] = {
     { "results-from-header", no_argument, NULL, OPT_RESULTS },
     { "second-opinion", no_argument, NULL, OPT_SECOND },
     { "old-rules", no_argument, NULL, OPT_OLD_RULES },
+    { "min-key-bits", required_argument, NULL, OPT_MIN_BITS },
     { "org-domain", required_argument, NULL, OPT_ORG_DOMAIN },
     { "json", no_argument, NULL, OPT_JSON },
     { "explain", no_argument, NULL, OPT_EXPLAIN },
@@ -109,6 +111,18 @@ read_now(const char *text, int64_t *out)
         return EX_USAGE;
     }
     *out = (int64_t)v;
+    return EX_OK;
+}
+
+static int
+read_bits(const char *text, unsigned *out)
+{
+    uint64_t v;
+    if (!slice_to_u64(slice_from(text), &v) || v < 512 || v > 8192) {
+        fprintf(stderr, "vidimus check: --min-key-bits %s: a number from 512 to 8192 is wanted\n", text);
+        return EX_USAGE;
+    }
+    *out = (unsigned)v;
     return EX_OK;
 }
 
@@ -160,6 +174,8 @@ read_one(struct check_options *o, int c, const char *text, struct nameservers *s
         return read_ip(text, &o->client);
     case OPT_NOW:
         return read_now(text, &o->now);
+    case OPT_MIN_BITS:
+        return read_bits(text, &o->min_key_bits);
     case OPT_RCPT:
         append(&o->rcpts, &o->n_rcpts, text);
         return EX_OK;

@@ -16,7 +16,8 @@ struct check_options {
     const char **rcpts;
     size_t n_rcpts;
     const char *zone_file, *record_dir, *replay_dir, *org_domain, *queue_id;
-    int64_t now; /* 0: the clock */
+    int64_t now;            /* 0: the clock */
+    unsigned min_key_bits;  /* 0: as configured */
     bool spf_only, seal, second_opinion, json, explain, old_rules, results_from_header, authenticated;
     const char *message_file; /* NULL: standard input */
 };

@@ -22,6 +22,8 @@ def quoted(part):
 
 
 def absolute(name):
+    """A name as a master file has it: absolute, and odd octets as \\DDD; what is escaped already stays."""
+    name = ''.join(c if '!' <= c <= '~' and c not in '"();@$' else ''.join('\\%03d' % b for b in c.encode()) for c in name)
     return name if name.endswith('.') and not name.endswith('\\.') else name + '.'
 
 
@@ -130,7 +132,7 @@ class Adapter:
         if opt.get('allow_sha1'):
             cmd += ['--old-rules']
         if opt.get('min_rsa_bits') is not None:
-            cmd += ['-o', 'MinimumKeyBits=%d' % opt['min_rsa_bits']]
+            cmd += ['--min-key-bits', str(opt['min_rsa_bits'])]
         if kind == 'spf':
             cmd += ['--spf-only']
         return cmd
