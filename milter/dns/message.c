@@ -149,9 +149,7 @@ static bool
 add_text(const struct message *m, const struct rr *rr, struct result_builder *b)
 {
     const uint8_t *p = m->p + rr->rdata, *end = p + rr->rdata_n;
-    if (p == end)
-        return false; /* one string at least (RFC 1035 3.3.14) */
-    result_builder_add(b, SLICE_EMPTY);
+    result_builder_add(b, SLICE_EMPTY); /* RFC 1035 3.3.14 wants a string; of none, which some publish, an empty text is made */
     while (p < end) {
         size_t length = *p++;
         if ((size_t)(end - p) < length)

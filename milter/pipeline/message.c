@@ -81,8 +81,9 @@ message_helo(struct message *m, slice helo)
     return m->trouble == ST_OK ? reply_continue : reply_no_memory;
 }
 
-/* The reverse-path taken apart.  A path that cannot be read is kept whole as the "domain": it is no null path, and no SPF
- * check finds a domain in it. */
+/* The reverse-path taken apart.  Of one that is no mailbox, what stands behind the last "@" is judged as its domain, if it is
+ * a domain name: that is where an MTA that takes the path would send its bounce.  Without an "@" the path is kept whole as the
+ * "domain": it is no null path, and no SPF check finds a domain in it. */
 static enum status
 read_sender(struct message *m, slice path)
 {
@@ -98,9 +99,14 @@ read_sender(struct message *m, slice path)
     if (st == ST_NOMEM)
         return st;
     bool readable = st == ST_OK && (box.domain.n > 0 || r->mail_from.n == 0);
-    rq->sender_local = readable ? box.local_part : SLICE_EMPTY;
-    rq->sender_domain = readable ? box.domain : r->mail_from;
-    if (!readable || domain_from_text(m->a, box.domain, &r->mail_from_domain) != ST_OK)
+    size_t at = slice_rfind(r->mail_from, '@');
+    if (!readable && at < r->mail_from.n)
+        box = (struct mailbox){ slice_head(r->mail_from, at), slice_tail(r->mail_from, at + 1) };
+    else if (!readable)
+        box = (struct mailbox){ SLICE_EMPTY, r->mail_from };
+    rq->sender_local = box.local_part;
+    rq->sender_domain = box.domain;
+    if (domain_from_text(m->a, box.domain, &r->mail_from_domain) != ST_OK)
         r->mail_from_domain = SLICE_EMPTY;
     return ST_OK;
 }

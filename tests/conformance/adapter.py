@@ -33,7 +33,7 @@ def record_lines(name, kind, value):
     lines = []
     for v in value:
         if kind == 'TXT':
-            data = ' '.join(quoted(p) for p in (v if isinstance(v, list) else [v]))
+            data = ' '.join(quoted(p) for p in (v if isinstance(v, list) else [v])) or '""'
         elif kind == 'MX':
             data = '%d %s' % (v[0], absolute(v[1]))
         elif kind in ('PTR', 'CNAME', 'NS'):
@@ -56,6 +56,10 @@ def zone_text(zone):
         if isinstance(types, str):
             lines.append('$STATUS %s * %s' % (name, TROUBLE[types]))
             continue
+        rest = types.get('*')  # what all types get that are not listed
+        types = {k: v for k, v in types.items() if k != '*'}
+        if rest:
+            types.update((k, rest) for k in ('A', 'AAAA', 'MX', 'PTR', 'TXT') if k not in types)
         before = len(lines)
         for kind, value in types.items():
             if kind == 'DELAY_MS':
