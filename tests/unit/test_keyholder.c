@@ -297,6 +297,13 @@ try_fork(void)
     if (fork() < 0)
         _exit(42);
 }
+/* A pid of 0 or below means "every process of the group" to kill(2), which would include the test runner. */
+static int
+kill_one(pid_t pid, int signal)
+{
+    return pid > 0 ? kill(pid, signal) : -1;
+}
+
 static void
 try_kill(void)
 {
@@ -386,7 +393,7 @@ a_killed_holder_costs_nothing(void **state)
     for (unsigned i = 1; i <= 5; i++) {
         pid_t pid = keyholder_figures(p.signer).pid;
         assert_true(pid > 0);
-        kill(pid, SIGKILL);
+        kill_one(pid, SIGKILL);
         assert_int_equal(sign(p.signer, SLICE("rsa"), SIGN_RSA_SHA256, &sig), ST_OK);
         assert_int_not_equal(keyholder_figures(p.signer).pid, pid);
         assert_int_equal(keyholder_figures(p.signer).restarts, i);
@@ -402,7 +409,7 @@ a_wedged_holder_costs_one_timeout(void **state)
     struct signature sig;
     open_parties(&p, 300);
     pid_t pid = keyholder_figures(p.signer).pid;
-    kill(pid, SIGSTOP);
+    kill_one(pid, SIGSTOP);
     uint64_t before = clock_mono_ms();
     assert_int_equal(sign(p.signer, SLICE("rsa"), SIGN_RSA_SHA256, &sig), ST_TIMEOUT);
     assert_in_range(clock_mono_ms() - before, 250, 2000);
@@ -413,7 +420,7 @@ a_wedged_holder_costs_one_timeout(void **state)
         usleep(20000);
     }
     assert_int_equal(st, ST_OK);
-    assert_int_not_equal(kill(pid, 0), 0); /* the old one was ended, and waited for */
+    assert_int_not_equal(kill_one(pid, 0), 0); /* the old one was ended, and waited for */
     close_parties(&p);
 }
 
@@ -424,9 +431,9 @@ without_a_launcher_there_is_an_error_at_once(void **state)
     struct parties p;
     struct signature sig;
     open_parties(&p, TIMEOUT_MS);
-    kill(keyholder_launcher_pid(p.launcher), SIGKILL);
+    kill_one(keyholder_launcher_pid(p.launcher), SIGKILL);
     assert_int_equal(sign(p.signer, SLICE("rsa"), SIGN_RSA_SHA256, &sig), ST_OK); /* the holder lives on */
-    kill(keyholder_figures(p.signer).pid, SIGKILL);
+    kill_one(keyholder_figures(p.signer).pid, SIGKILL);
     uint64_t before = clock_mono_ms();
     assert_int_equal(sign(p.signer, SLICE("rsa"), SIGN_RSA_SHA256, &sig), ST_INTERNAL);
     assert_in_range(clock_mono_ms() - before, 0, 1000);
@@ -519,7 +526,7 @@ kill_now_and_then(struct load *l)
         usleep(15000);
         pid_t pid = keyholder_figures(l->signer).pid;
         if (pid > 0)
-            kill(pid, SIGKILL);
+            kill_one(pid, SIGKILL);
     }
 }
 
@@ -545,7 +552,7 @@ swap_key(struct load *l)
 {
     usleep(10000);
     assert_int_equal(rename(spare_path, rsa_path), 0);
-    kill(keyholder_figures(l->signer).pid, SIGKILL); /* the worst moment: the next holder reads the new file */
+    kill_one(keyholder_figures(l->signer).pid, SIGKILL); /* the worst moment: the next holder reads the new file */
 }
 
 static void
