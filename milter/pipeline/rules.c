@@ -96,6 +96,18 @@ at_value(const struct reader *rd)
     return rd->l.token == TOKEN_STRING || (rd->l.token == TOKEN_WORD && !ruletext_is(&rd->l, "->"));
 }
 
+/* A condition's name where a value is expected: the comma before it was forgotten. */
+static bool
+comma_is_missing(struct reader *rd)
+{
+    for (size_t i = 0; i < COUNT(fields); i++)
+        if (ruletext_is(&rd->l, fields[i].name)) {
+            ruletext_error(&rd->l, "\",\" is missing before %s", fields[i].name);
+            return true;
+        }
+    return false;
+}
+
 static void
 read_name_value(struct reader *rd, struct rule_condition *c)
 {
@@ -105,6 +117,8 @@ read_name_value(struct reader *rd, struct rule_condition *c)
         c->special = true;
         return;
     }
+    if (comma_is_missing(rd))
+        return;
     enum status st = ST_OK;
     if (fields[c->field].kind == VALUES_TEXT) {
         p.below = p.name.n > 1 && p.name.p[0] == '.';
@@ -123,6 +137,8 @@ read_name_value(struct reader *rd, struct rule_condition *c)
 static void
 read_client_value(struct reader *rd, struct rule_condition *c)
 {
+    if (comma_is_missing(rd))
+        return;
     if (c->net == NULL && (c->net = netlist_new()) == NULL) {
         rd->no_memory = true;
         return;

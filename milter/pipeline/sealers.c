@@ -126,6 +126,9 @@ read_scope(struct reader *rd, struct sealer *s)
     if (!at_value(rd))
         ruletext_error(&rd->l, "%s needs a value", scopes[i].name);
     while (!rd->l.bad && !rd->no_memory && at_value(rd)) {
+        for (size_t k = 0; k < COUNT(scopes); k++)
+            if (ruletext_is(&rd->l, scopes[k].name))
+                ruletext_error(&rd->l, "\",\" is missing before %s", scopes[k].name);
         scopes[i].read(rd, s);
         ruletext_next(&rd->l);
     }
