@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char zone_no_memory[] = "out of memory";
+
 void
 zone_lexer_init(struct zone_lexer *l, slice text)
 {
@@ -147,23 +149,23 @@ take_escape(slice s, size_t *i)
     return v > 255 ? -1 : v;
 }
 
-bool
+const char *
 zone_unescape(struct arena *a, slice raw, slice *out)
 {
     char *p = arena_alloc(a, raw.n + 1);
     if (p == NULL)
-        return false;
+        return zone_no_memory;
     size_t n = 0;
     for (size_t i = 0; i < raw.n;) {
         int c = (unsigned char)raw.p[i];
         if (c != '\\')
             i++;
         else if ((c = take_escape(raw, &i)) < 0)
-            return false;
+            return "a bad escape in a string";
         p[n++] = (char)c;
     }
     *out = (slice){ p, n };
-    return true;
+    return NULL;
 }
 
 const char *
@@ -204,7 +206,7 @@ zone_name(struct arena *a, slice raw, slice origin, slice *out)
     if (!dns_name_canonical((slice){ text, n }, canonical, &canonical_n))
         return "a name has an empty label, a label over 63 or more than 253 octets";
     *out = arena_slice(a, (slice){ canonical, canonical_n });
-    return out->p == NULL ? "out of memory" : NULL;
+    return out->p == NULL ? zone_no_memory : NULL;
 }
 
 bool

@@ -30,8 +30,11 @@ void zone_lexer_clear(struct zone_lexer *l);
 /* The next logical line that is not empty.  *more is false at the end.  ST_SYNTAX: see error, and go on. */
 enum status zone_lexer_next(struct zone_lexer *l, bool *more);
 
-/* Octets of a word with \DDD and \X undone.  False: a bad escape, or no memory. */
-bool zone_unescape(struct arena *a, slice raw, slice *out);
+/* What the functions below say when memory is short: compare the pointer. */
+extern const char zone_no_memory[];
+
+/* Octets of a word with \DDD and \X undone.  NULL: fine, else what is wrong. */
+const char *zone_unescape(struct arena *a, slice raw, slice *out);
 /* A name, made absolute with `origin` (canonical, "" is the root) and canonical itself; "" is the root.
  * NULL: fine, else what is wrong. */
 const char *zone_name(struct arena *a, slice raw, slice origin, slice *out);
