@@ -57,7 +57,7 @@ dkim_new(struct arena *a, struct dns_session *dns, struct key_cache *keys, const
 }
 
 enum status
-dkim_header(struct dkim *d, const struct header_field *f)
+dkim_add_field(struct dkim *d, const struct header_field *f)
 {
     if (!slice_ieq(f->name, SLICE("DKIM-Signature")))
         return ST_OK;
@@ -99,7 +99,7 @@ choose(struct dkim *d, slice author)
 }
 
 enum status
-dkim_eoh(struct dkim *d, const struct header_list *headers, slice author_domain, struct body_canon *body)
+dkim_header_end(struct dkim *d, const struct header_list *headers, slice author_domain, struct body_canon *body)
 {
     d->headers = headers;
     d->body = body;

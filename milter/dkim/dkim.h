@@ -1,7 +1,8 @@
 /*
  * dkim.h - verification of all DKIM signatures of one message (RFC 6376, 8301, 8463, 8616).
- * Order of calls: dkim_new; dkim_header for each field as it arrives (key lookups start); dkim_eoh once the header is
- * complete (contexts are registered with the body canonicaliser); the caller feeds the body to that; dkim_finish.
+ * Order of calls: dkim_new; dkim_add_field for each field as it arrives (key lookups start); dkim_header_end once the
+ * header is complete (contexts are registered with the body canonicaliser); the caller feeds the body to that;
+ * dkim_finish.  (dkim_header and dkim_eoh are names of libopendkim, which is linked too.)
  * Ownership: all in the message's arena.  Threads: one message, one thread at a time.
  */
 #ifndef VIDIMUS_DKIM_DKIM_H
@@ -46,12 +47,12 @@ struct dkim_result {
 
 struct dkim;
 
-/* author_domain may still be unknown then (see dkim_eoh).  NULL: no memory. */
+/* author_domain may still be unknown then (see dkim_header_end).  NULL: no memory. */
 struct dkim *dkim_new(struct arena *a, struct dns_session *dns, struct key_cache *keys, const struct dkim_options *o);
 /* Any header field: those that are no DKIM-Signature are passed over. */
-enum status dkim_header(struct dkim *d, const struct header_field *f);
+enum status dkim_add_field(struct dkim *d, const struct header_field *f);
 /* author_domain: a name, or empty; its signatures are looked at first.  trace may be NULL. */
-enum status dkim_eoh(struct dkim *d, const struct header_list *headers, slice author_domain, struct body_canon *body);
+enum status dkim_header_end(struct dkim *d, const struct header_list *headers, slice author_domain, struct body_canon *body);
 /* After body_canon_finish().  *results: one for each DKIM-Signature field, in header order; n 0: none. */
 enum status dkim_finish(struct dkim *d, struct trace *t, const struct dkim_result **results, size_t *n);
 

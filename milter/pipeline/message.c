@@ -270,7 +270,7 @@ first_header(struct message *m)
 static void
 look_at_field(struct message *m, const struct header_field *f)
 {
-    message_note(m, dkim_header(m->dkim, f));
+    message_note(m, dkim_add_field(m->dkim, f));
     message_note(m, arc_header(m->arc, f));
     if (slice_ieq(f->name, SLICE("List-Id")) || slice_ieq(f->name, SLICE("List-Post"))) {
         m->record.list_traffic = true;
@@ -319,7 +319,7 @@ message_eoh(struct message *m)
     }
     message_note(m, author_find(m->a, m->headers, &m->author));
     m->record.header_from = m->author.domain;
-    message_note(m, dkim_eoh(m->dkim, m->headers, m->author.domain, m->body));
+    message_note(m, dkim_header_end(m->dkim, m->headers, m->author.domain, m->body));
     message_note(m, arc_eoh(m->arc, m->headers, m->body));
     return reply_continue;
 }
