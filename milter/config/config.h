@@ -27,7 +27,7 @@ enum second_opinion { SECOND_OFF, SECOND_LOG, SECOND_VETO };
 enum enforcement { ENFORCE_FULL, ENFORCE_QUARANTINE, ENFORCE_MONITOR };
 enum quarantine_action { QUARANTINE_HOLD, QUARANTINE_HEADER, QUARANTINE_REJECT };
 enum author_action { AUTHOR_REJECT, AUTHOR_QUARANTINE, AUTHOR_ACCEPT };
-enum trouble_action { TROUBLE_TEMPFAIL, TROUBLE_ACCEPT };
+enum trouble_action { TROUBLE_TEMPFAIL, TROUBLE_ACCEPT, TROUBLE_AS_ON_ERROR };
 enum record_sync { SYNC_NONE, SYNC_BATCH, SYNC_MESSAGE };
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
@@ -66,7 +66,7 @@ struct config {
     enum enforcement enforcement;
     enum quarantine_action quarantine_action;
     enum author_action multiple_authors, missing_author;
-    enum trouble_action on_temp_error; /* DMARC temperror */
+    enum trouble_action on_temp_error; /* DMARC temperror; ask config_on_temp_error() */
     char *reject_url, *rules_file, *trusted_sealers_file, *public_suffix_list;
     bool psl_guard, walk_compare, required_headers;
     /* sealing */
@@ -92,6 +92,8 @@ struct config {
  * `errors` holds every problem found, a line each: "file:line: what is wrong, what is allowed". */
 enum status config_load(const char *file, const char *const *overrides, size_t n_overrides, struct strbuf *errors,
                         struct config **out);
+/* OnTempError, or OnError where that is what it says. */
+enum trouble_action config_on_temp_error(const struct config *c);
 struct config *config_acquire(struct config *c);
 void config_release(struct config *c); /* NULL is fine */
 

@@ -39,7 +39,7 @@ static const struct option_word trouble[] = {
     { "tempfail", TROUBLE_TEMPFAIL }, { "accept", TROUBLE_ACCEPT }, { "defer", TROUBLE_TEMPFAIL }, { NULL, 0 }
 };
 static const struct option_word defer[] = {
-    { "defer", TROUBLE_TEMPFAIL }, { "accept", TROUBLE_ACCEPT }, { "tempfail", TROUBLE_TEMPFAIL }, { NULL, 0 }
+    { "OnError", TROUBLE_AS_ON_ERROR }, { "defer", TROUBLE_TEMPFAIL }, { "accept", TROUBLE_ACCEPT }, { "tempfail", TROUBLE_TEMPFAIL }, { NULL, 0 }
 };
 static const struct option_word record_sync[] = {
     { "none", SYNC_NONE }, { "batch", SYNC_BATCH }, { "message", SYNC_MESSAGE }, { NULL, 0 }
@@ -107,7 +107,7 @@ const struct option_def option_table[] = {
     WORDS("QuarantineAction", OT_ENUM, quarantine_action, "hold", quarantine),
     WORDS("MultipleAuthors", OT_ENUM, multiple_authors, "reject", author),
     WORDS("MissingAuthor", OT_ENUM, missing_author, "reject", author),
-    WORDS("OnTempError", OT_ENUM, on_temp_error, "defer", defer),
+    WORDS("OnTempError", OT_ENUM, on_temp_error, "OnError", defer),
     PLAIN("RejectURL", OT_STRING, reject_url, ""),
     PLAIN("RulesFile", OT_PATH, rules_file, ""),
     PLAIN("TrustedSealers", OT_PATH, trusted_sealers_file, ""),

@@ -86,6 +86,12 @@ config_load(const char *file, const char *const *overrides, size_t n_overrides, 
     return ST_OK;
 }
 
+enum trouble_action
+config_on_temp_error(const struct config *c)
+{
+    return c->on_temp_error == TROUBLE_AS_ON_ERROR ? c->on_error : c->on_temp_error;
+}
+
 struct config *
 config_acquire(struct config *c)
 {

@@ -19,8 +19,5 @@ checks_spf(struct message *m, const struct spf_request *rq, struct spf_outcome *
         no_client(rq, out);
         return ST_OK;
     }
-    trace_begin(m->t, "spf of %s", rq->scope == SPF_SCOPE_HELO ? "HELO" : "MAIL FROM");
-    enum status st = spf_check(m->a, m->dns, rq, m->t, out);
-    trace_end(m->t);
-    return st;
+    return spf_check(m->a, m->dns, rq, m->t, out);
 }

@@ -38,7 +38,7 @@ disposition_step(enum dmarc_policy p)
 static enum step
 temperror_step(const struct decision *d)
 {
-    bool again = d->c->on_temp_error == TROUBLE_TEMPFAIL && d->in->deferrals < POLICY_MAX_DEFERRALS;
+    bool again = config_on_temp_error(d->c) == TROUBLE_TEMPFAIL && d->in->deferrals < POLICY_MAX_DEFERRALS;
     return again ? STEP_DEFER : STEP_ACCEPT;
 }
 
@@ -81,7 +81,7 @@ begin(const struct decision *d, struct plan *p)
     const struct dmarc_result *r = &d->facts.dmarc;
     p->step = dmarc_step(d);
     strbuf_add(&p->why, r->reason.n > 0 || r->result != DMARC_PASS ? r->reason : SLICE("aligned pass"));
-    if (r->result == DMARC_TEMPERROR && p->step == STEP_ACCEPT && d->c->on_temp_error == TROUBLE_TEMPFAIL)
+    if (r->result == DMARC_TEMPERROR && p->step == STEP_ACCEPT && config_on_temp_error(d->c) == TROUBLE_TEMPFAIL)
         note(p, "deferred often enough");
     if (r->result == DMARC_FAIL && r->testing) {
         note(p, "t=y");

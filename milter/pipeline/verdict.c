@@ -67,16 +67,14 @@ finish_dmarc(struct message *m)
                               .psl = m->p->psl,
                               .psl_guard = m->c->psl_guard,
                               .walk_compare = m->c->walk_compare };
-    trace_begin(m->t, "dmarc");
     if (m->author.state == AUTHOR_ONE) {
         message_note(m, dmarc_evaluate(m->a, m->dns, &in, m->t, &r->dmarc));
     } else if (m->author.n_domains > 1) {
         message_note(m, dmarc_evaluate_several(m->a, m->dns, &in, m->author.domains, m->author.n_domains, m->t, &r->dmarc));
     } else {
         r->dmarc = (struct dmarc_result){ .result = DMARC_PERMERROR, .reason = slice_from(m->author.problem) };
-        trace_line(m->t, "permerror: %s", m->author.problem);
+        trace_line(m->t, "dmarc: permerror: %s", m->author.problem);
     }
-    trace_end(m->t);
     if (r->dmarc.walk_differs.n > 0)
         log_event(m->p->parts.log, LOG_LEVEL_INFO, r->queue_id, "event", "walk-compare", "from",
                   arena_strdup(m->a, r->header_from), "difference", arena_strdup(m->a, r->dmarc.walk_differs), (char *)NULL);
@@ -118,9 +116,7 @@ decide(struct message *m, struct policy_outcome *out)
                                .exempt_reason = exemption(m),
                                .now = r->time_ms / 1000 };
     r->exempt = in.exempt_reason != NULL;
-    trace_begin(m->t, "policy");
     message_note(m, policy_decide(m->a, m->c, m->p->rules, m->p->sealers, &in, m->t, out));
-    trace_end(m->t);
     if (m->trouble != ST_OK)
         return;
     r->action = out->action;
@@ -221,6 +217,8 @@ trace_question(void *arg, enum dns_type type, slice name, const struct dns_answe
         const struct dns_record *rec = &answer->records[i];
         if (type == DNS_A || type == DNS_AAAA)
             trace_line(t, "%s", netaddr_text(&rec->addr, ip));
+        else if (type == DNS_MX)
+            trace_line(t, "%u %.*s", rec->preference, SLICE_ARG(rec->data));
         else
             trace_line(t, "%.*s", SLICE_ARG(rec->data));
     }

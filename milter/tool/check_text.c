@@ -105,7 +105,8 @@ check_text_print(const struct verdict *v)
     putchar('\n');
     if (v->reply.text != NULL)
         printf("%-10s %s %s %s\n", "reply", v->reply.code, v->reply.xcode, v->reply.text);
-    fields(v);
+    if (r->action == ACTION_ACCEPT || r->action == ACTION_QUARANTINE)
+        fields(v); /* edits of a message that is not taken are nobody's business */
 }
 
 void
