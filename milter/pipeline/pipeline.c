@@ -4,6 +4,7 @@
 #include "dmarc/psl.h"
 #include "pipeline/rules.h"
 #include "pipeline/sealers.h"
+#include "second/second.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +45,7 @@ load_psl(struct pipeline *p, const char *file, struct strbuf *errors)
 }
 
 static bool
-load_files(struct pipeline *p, struct strbuf *errors)
+load_parts(struct pipeline *p, struct strbuf *errors)
 {
     const struct config *c = p->parts.config;
     bool ok = true;
@@ -55,6 +56,10 @@ load_files(struct pipeline *p, struct strbuf *errors)
     if (c->trusted_sealers_file != NULL) {
         p->sealers = sealers_load(c->trusted_sealers_file, errors);
         ok = ok && p->sealers != NULL;
+    }
+    if (c->spf_engine == ENGINE_OTHER && second_spf() == NULL) {
+        strbuf_add_str(errors, "SPFEngine libspf2: this program was built without libspf2; allowed is native\n");
+        ok = false;
     }
     if (c->psl_guard || c->walk_compare)
         ok = load_psl(p, c->public_suffix_list, errors) && ok;
@@ -73,7 +78,7 @@ pipeline_new(const struct pipeline_parts *parts, struct strbuf *errors)
     p->parts.config = config_acquire(parts->config);
     atomic_init(&p->references, 1);
     p->run = run_name();
-    if (p->run == NULL || !load_files(p, errors)) {
+    if (p->run == NULL || !load_parts(p, errors)) {
         pipeline_release(p);
         return NULL;
     }

@@ -31,6 +31,7 @@ struct pipeline_parts {
     struct log *log;            /* borrowed; NULL: silent */
     struct signer *signer;      /* taken over, also on failure (crypto/signer.h); NULL: nothing is sealed */
     int64_t now;                /* Unix time to judge by; 0: the clock */
+    bool second_opinion;        /* ask it whatever the configuration says: set by the tool alone */
     bool want_explanations;     /* ask for SPF's exp= texts though no refusal will quote them: set by the tool alone */
     bool accept_rsa_sha1;       /* the rules before RFC 8301: only for conformance cases of that time, set by the tool alone */
     unsigned min_rsa_bits;      /* the same for key sizes; 0: as configured */

@@ -42,6 +42,7 @@ struct message {
     bool from_seen, header_seen;
     bool skipped;        /* IgnoreHostsAction skip: nothing is judged */
     enum status trouble; /* the first failure of ours; the verdict is then a temporary failure */
+    slice contradiction; /* what the second engine says otherwise; empty: nothing */
     const char *header_limit; /* a limit of the header that was met, in words */
     uint64_t started_ms;
     struct record record;
@@ -52,6 +53,9 @@ struct message {
 
 /* Remember the first failure of our own; later ones follow from it. */
 void message_note(struct message *m, enum status st);
+
+/* checks.c: the second engine's difference in words (empty: none; {NULL,0}: no memory), logged and kept for the policy. */
+void message_contradicted(struct message *m, const char *method, slice difference);
 
 /* verdict.c: the checks finished, policy, edits, record. */
 const struct verdict *message_decide(struct message *m);

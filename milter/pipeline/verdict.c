@@ -4,6 +4,7 @@
 #include "pipeline/forged.h"
 #include "pipeline/iprev.h"
 #include "pipeline/policy.h"
+#include "pipeline/required.h"
 #include "pipeline/rules.h"
 #include "pipeline/results.h"
 #include "pipeline/story.h"
@@ -114,6 +115,8 @@ decide(struct message *m, struct policy_outcome *out)
                                .author_problem = m->author.problem,
                                .several_authors = m->author.state == AUTHOR_SEVERAL,
                                .exempt_reason = exemption(m),
+                               .contradicted = m->c->second_opinion == SECOND_VETO && m->contradiction.n > 0,
+                               .contradiction = m->contradiction,
                                .now = r->time_ms / 1000 };
     r->exempt = in.exempt_reason != NULL;
     message_note(m, policy_decide(m->a, m->c, m->p->rules, m->p->sealers, &in, m->t, out));
@@ -131,6 +134,24 @@ decide(struct message *m, struct policy_outcome *out)
     if (out->dry_rule != NULL)
         log_event(m->p->parts.log, LOG_LEVEL_INFO, r->queue_id, "event", "dry-run", "rule",
                   arena_strdup(m->a, out->dry_rule->name), "action", rule_action_name(out->dry_rule->action), (char *)NULL);
+}
+
+/* RequiredHeaders refuses what the checks would have let through; nobody is refused who is exempt or only watched. */
+static void
+require_headers(struct message *m)
+{
+    struct record *r = &m->record;
+    if (!m->c->required_headers || r->exempt || m->c->enforcement == ENFORCE_MONITOR || r->action == ACTION_REJECT)
+        return;
+    slice problem = required_problem(m->a, m->headers);
+    if (problem.p == NULL)
+        message_note(m, ST_NOMEM);
+    if (problem.n == 0)
+        return;
+    r->action = ACTION_REJECT;
+    r->why = problem;
+    m->verdict.quarantine = NULL;
+    m->verdict.reply = (struct reply){ REPLY_REJECT, "550", "5.6.0", problem.p };
 }
 
 /* ---- edits */
@@ -260,6 +281,8 @@ message_decide(struct message *m)
         finish_checks(m);
     if (m->trouble == ST_OK)
         decide(m, &policy);
+    if (m->trouble == ST_OK)
+        require_headers(m);
     if (m->trouble == ST_OK)
         make_edits(m, policy.tag);
     if (m->trouble != ST_OK)

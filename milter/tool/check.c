@@ -137,7 +137,8 @@ run(const struct check_options *o, struct config *c)
     struct trace *t = o->explain ? trace_new() : NULL;
     struct key_cache *keys = key_cache_new(CACHED_KEYS);
     struct pipeline_parts parts = {
-        .config = c, .resolver = resolver, .keys = keys, .now = o->now, .want_explanations = o->spf_only || o->explain,
+        .config = c, .resolver = resolver, .keys = keys, .now = o->now, .second_opinion = o->second_opinion,
+        .want_explanations = o->spf_only || o->explain,
         .accept_rsa_sha1 = o->old_rules,
         .min_rsa_bits = o->min_key_bits
     };
