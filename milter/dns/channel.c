@@ -1,5 +1,3 @@
-#include "autoconf.h"
-
 #include "dns/channel.h"
 #include "dns/message.h"
 

@@ -1,5 +1,3 @@
-#include "autoconf.h"
-
 #include "dns/delay.h"
 
 #include "base/clock.h"

@@ -1,5 +1,3 @@
-#include "autoconf.h"
-
 #include "dns/flight.h"
 
 #include "base/clock.h"

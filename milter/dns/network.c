@@ -1,5 +1,3 @@
-#include "autoconf.h"
-
 #include "dns/network.h"
 #include "dns/flight.h"
 

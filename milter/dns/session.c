@@ -3,8 +3,6 @@
  * The session is counted: one for its message, one for each request that the resolver still holds.  So the message can go
  * while answers are on their way; they find `closing` set, and only the cache gains by them.
  */
-#include "autoconf.h"
-
 #include "dns/backend.h"
 #include "dns/name.h"
 

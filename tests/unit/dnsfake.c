@@ -1,5 +1,3 @@
-#include "autoconf.h"
-
 #include "dnsfake.h"
 
 #include <arpa/inet.h>

@@ -71,7 +71,7 @@ static const struct {
     { "MX too short", DNS_MX, M(HEAD("\x80", "\1", "\0", "\0") ASK_MX "\xc0\x0c\0\x0f\0\1\0\0\0\1\0\2\0\0\0"), false, 0, 0, 0, false },
     { "MX with more behind the name", DNS_MX, M(HEAD("\x80", "\1", "\0", "\0") ASK_MX "\xc0\x0c\0\x0f\0\1\0\0\0\1\0\4\0\0\0\0"), false, 0, 0, 0, false },
     { "TXT of two strings", DNS_TXT, M(HEAD("\x80", "\1", "\0", "\0") ASK_TXT "\xc0\x0c\0\x10\0\1\0\0\0\1\0\5\1a\2b\0"), true, DNS_OK, 1, 1, false },
-    { "TXT without a string", DNS_TXT, M(HEAD("\x80", "\1", "\0", "\0") ASK_TXT "\xc0\x0c\0\x10\0\1\0\0\0\1\0\0"), false, 0, 0, 0, false },
+    { "TXT without a string", DNS_TXT, M(HEAD("\x80", "\1", "\0", "\0") ASK_TXT "\xc0\x0c\0\x10\0\1\0\0\0\1\0\0"), true, DNS_OK, 1, 1, false },
     { "TXT string beyond its record", DNS_TXT, M(HEAD("\x80", "\1", "\0", "\0") ASK_TXT "\xc0\x0c\0\x10\0\1\0\0\0\1\0\2\2a"), false, 0, 0, 0, false },
     { "A of three octets", DNS_A, M(HEAD("\x80", "\1", "\0", "\0") ASK_A "\xc0\x0c\0\1\0\1\0\0\0\1\0\3\1\2\3"), false, 0, 0, 0, false },
     { "record beyond the message", DNS_A, M(HEAD("\x80", "\1", "\0", "\0") ASK_A "\xc0\x0c\0\1\0\1\0\0\0\1\0\5\1\2\3\4"), false, 0, 0, 0, false },
