@@ -1,19 +1,291 @@
 /*
- * vidimus_milter.c - the daemon: options, signals, privileges; no mail logic.
+ * vidimus_milter.c - the daemon: options, and the order in which it comes up and goes down; no mail logic.
+ *
+ * Up: configuration, background, socket and pid file (as root), key holder (as root), privileges away, sandbox, and only
+ * then threads, DNS and the first octet from outside.  Down: libmilter stops accepting, verdicts in the making are given.
  */
 #include "autoconf.h"
 
+#include "base/clock.h"
+#include "glue/background.h"
+#include "glue/callbacks.h"
+#include "glue/listener.h"
+#include "glue/pidfile.h"
+#include "glue/privileges.h"
+#include "glue/reload.h"
+#include "glue/sandbox.h"
+#include "glue/service.h"
+
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sysexits.h>
+#include <unistd.h>
+
+#define FINISH_MS 4500 /* verdicts in the making get that long at the end, after the up to 5 s in which libmilter sees the signal */
+#define OVERRIDES_MAX 200
+
+struct options {
+    const char *file;
+    const char *overrides[OVERRIDES_MAX];
+    char *made[3]; /* those of -p, -P, -u */
+    size_t n_overrides, n_made;
+    bool foreground, check, verbose;
+};
+
+static void
+usage(FILE *to)
+{
+    fputs("usage: vidimus-milter [-c FILE] [-f] [-n] [-o NAME=VALUE]... [-p SOCKET] [-P PIDFILE] [-u USER[:GROUP]] [-v] [-V]\n"
+          "  -c FILE        configuration (" SYSCONFDIR "/vidimus/vidimus.conf)\n"
+          "  -f             stay in the foreground\n"
+          "  -n             check the configuration, and what it names; say all that is wrong\n"
+          "  -o NAME=VALUE  override an option of the file\n"
+          "  -p, -P, -u     override Socket, PidFile, UserID\n"
+          "  -v             log as with LogLevel debug\n"
+          "  -V             version\n",
+          to);
+}
+
+static bool
+add_override(struct options *o, const char *name, const char *value)
+{
+    if (o->n_overrides == OVERRIDES_MAX)
+        return false;
+    if (name == NULL) {
+        o->overrides[o->n_overrides++] = value;
+        return true;
+    }
+    size_t n = strlen(name) + strlen(value) + 2;
+    char *text = o->n_made < sizeof(o->made) / sizeof(o->made[0]) ? malloc(n) : NULL;
+    if (text == NULL)
+        return false;
+    snprintf(text, n, "%s=%s", name, value);
+    o->made[o->n_made++] = text;
+    o->overrides[o->n_overrides++] = text;
+    return true;
+}
+
+/* EX_OK: go on; -1: all is done; else the exit status. */
+static int
+read_options(int argc, char **argv, struct options *o)
+{
+    const char *installed = SYSCONFDIR "/vidimus/vidimus.conf";
+    if (argc > 1 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "--help") == 0))
+        argv[1][1] = argv[1][2] == 'v' ? 'V' : 'h', argv[1][2] = '\0';
+    bool good = true;
+    for (int c; good && (c = getopt(argc, argv, "c:fhno:p:P:u:vV")) != -1;) {
+        switch (c) {
+        case 'c':
+            o->file = optarg;
+            break;
+        case 'f':
+            o->foreground = true;
+            break;
+        case 'n':
+            o->check = true;
+            break;
+        case 'o':
+            good = add_override(o, NULL, optarg);
+            break;
+        case 'p':
+            good = add_override(o, "Socket", optarg);
+            break;
+        case 'P':
+            good = add_override(o, "PidFile", optarg);
+            break;
+        case 'u':
+            good = add_override(o, "UserID", optarg);
+            break;
+        case 'v':
+            o->verbose = true;
+            break;
+        case 'V':
+            puts("vidimus-milter " PACKAGE_VERSION);
+            return -1;
+        case 'h':
+            usage(stdout);
+            return -1;
+        default:
+            good = false;
+        }
+    }
+    if (!good || optind < argc) {
+        usage(stderr);
+        return EX_USAGE;
+    }
+    if (o->file == NULL)
+        o->file = installed;
+    return EX_OK;
+}
+
+static int
+complain(struct strbuf *errors, int status)
+{
+    fputs(strbuf_str(errors), stderr);
+    return status;
+}
+
+/* Room for that many connections, as far as the system gives it. */
+static unsigned
+connections_possible(const struct config *c)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0)
+        return c->maximum_connections;
+    if (r.rlim_cur < r.rlim_max) {
+        r.rlim_cur = r.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &r);
+        (void)getrlimit(RLIMIT_NOFILE, &r);
+    }
+    rlim_t reserve = r.rlim_cur < 256 ? r.rlim_cur / 2 : 128; /* for DNS, the spool, the log, lists */
+    rlim_t room = r.rlim_cur - reserve;
+    return room < c->maximum_connections ? (unsigned)room : c->maximum_connections;
+}
+
+static void
+say_started(struct service *s, const struct config *c, unsigned connections)
+{
+    struct generation *g = service_acquire(s);
+    if (connections < c->maximum_connections) {
+        char text[24];
+        snprintf(text, sizeof(text), "%u", connections);
+        log_event(g->log, LOG_LEVEL_WARNING, SLICE_EMPTY, "event", "start", "warning",
+                  "the limit of open files does not allow MaximumConnections", "connections", text, (char *)NULL);
+    }
+    log_event(g->log, LOG_LEVEL_INFO, SLICE_EMPTY, "event", "start", "version", PACKAGE_VERSION, "socket", c->socket, "authserv-id",
+              c->authserv_id, (char *)NULL);
+    generation_release(g);
+}
+
+/* Commands that are being worked on end; then the answer needs a moment on its way.  True: no connection is left. */
+static bool
+finish(struct service *s)
+{
+    struct counters *n = service_counters(s);
+    uint64_t until = clock_mono_ms() + FINISH_MS;
+    while (atomic_load(&n->finishing) > 0 && clock_mono_ms() < until)
+        (void)poll(NULL, 0, 20);
+    (void)poll(NULL, 0, 100);
+    struct generation *g = service_acquire(s);
+    struct log_line *line = log_begin(g->log, LOG_LEVEL_INFO, SLICE_EMPTY);
+    log_field(line, "event", SLICE("stop"));
+    log_field_u64(line, "messages", atomic_load(&n->messages));
+    log_field_u64(line, "connections", atomic_load(&n->connections_total));
+    log_field_u64(line, "unfinished", atomic_load(&n->finishing));
+    log_field_u64(line, "log-lines-lost", log_dropped(g->log));
+    log_end(line);
+    generation_release(g);
+    listener_log_to(NULL);
+    service_stop(s);
+    return atomic_load(&n->connections) == 0;
+}
+
+/* With everything open and every right given up. */
+static int
+serve(const struct options *o, struct config *c, struct background *b, struct pidfile *pid, struct strbuf *errors)
+{
+    struct service_setup setup = {
+        .config_file = o->file, .overrides = o->overrides, .n_overrides = o->n_overrides, .verbose = o->verbose
+    };
+    unsigned connections = connections_possible(c);
+    struct service *s = service_new(&setup, config_acquire(c), errors);
+    if (s == NULL)
+        return complain(errors, EX_CONFIG);
+    fputs(strbuf_str(errors), stderr); /* what it can do without */
+    listener_limit(connections, service_counters(s));
+    if (!reload_start(s)) {
+        fputs("vidimus-milter: cannot start a thread\n", stderr);
+        service_free(s);
+        return EX_OSERR;
+    }
+    say_started(s, c, connections);
+    listener_log_to(s);
+    background_ready(b, !c->syslog);
+    int rc = callbacks_serve(s) ? EX_OK : EX_SOFTWARE;
+    reload_stop();
+    bool idle = finish(s);
+    listener_close(c);
+    pidfile_remove(pid);
+    if (!idle)
+        _exit(rc); /* libmilter's threads may still be in the middle of something */
+    service_free(s);
+    return rc;
+}
+
+static int
+start(const struct options *o, struct config *c, struct strbuf *errors)
+{
+    struct identity who;
+    struct background b;
+    struct pidfile pid;
+    if (!privileges_find(c->user_id, &who, errors))
+        return complain(errors, EX_NOUSER);
+    if (!background_enter(&b, o->foreground)) {
+        perror("vidimus-milter: into the background");
+        return EX_OSERR;
+    }
+    reload_block_signals();
+    umask((mode_t)c->umask);
+    if (!pidfile_write(&pid, c->pid_file, errors))
+        return complain(errors, EX_CANTCREAT);
+    int rc = EX_UNAVAILABLE;
+    if (callbacks_register() && listener_open(c, who.change ? who.uid : (uid_t)-1, who.gid, errors)) {
+        rc = EX_NOPERM;
+        if (privileges_drop(&who, errors) && (!c->sandbox || sandbox_enter(errors)))
+            return serve(o, c, &b, &pid, errors);
+        listener_close(c);
+    }
+    pidfile_remove(&pid);
+    return complain(errors, rc);
+}
+
+static int
+check(struct config *c, struct strbuf *errors)
+{
+    struct identity who;
+    (void)privileges_find(c->user_id, &who, errors);
+    (void)listener_check(c, errors);
+    (void)service_check(c, errors);
+    if (c->sandbox && !sandbox_known())
+        fputs("vidimus-milter: note: built without libseccomp, there is no sandbox\n", stderr);
+    if (errors->n > 0)
+        return complain(errors, EX_CONFIG);
+    puts("vidimus-milter: the configuration is right");
+    return EX_OK;
+}
 
 int
 main(int argc, char **argv)
 {
-    if (argc > 1 && (strcmp(argv[1], "-V") == 0 || strcmp(argv[1], "--version") == 0)) {
-        puts("vidimus-milter " PACKAGE_VERSION);
-        return EX_OK;
+    struct options o = { 0 };
+    struct config *c = NULL;
+    struct strbuf errors;
+    int rc = read_options(argc, argv, &o);
+    if (rc != EX_OK)
+        return rc < 0 ? EX_OK : rc;
+    strbuf_init(&errors, 0);
+    switch (config_load(o.file, o.overrides, o.n_overrides, &errors, &c)) {
+    case ST_OK:
+        rc = o.check ? check(c, &errors) : start(&o, c, &errors);
+        break;
+    case ST_NOMEM:
+        rc = complain(&errors, EX_OSERR);
+        break;
+    case ST_SYNTAX:
+    case ST_LIMIT:
+    case ST_TIMEOUT:
+    case ST_INTERNAL:
+        rc = complain(&errors, EX_CONFIG);
+        break;
     }
-    fputs("usage: vidimus-milter -V\n", stderr);
-    return EX_USAGE;
+    config_release(c);
+    for (size_t i = 0; i < o.n_made; i++)
+        free(o.made[i]);
+    strbuf_clear(&errors);
+    return rc;
 }

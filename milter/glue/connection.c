@@ -1,0 +1,78 @@
+#include "autoconf.h"
+
+#include "glue/connection.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct connection *
+connection_new(struct service *s)
+{
+    struct connection *c = calloc(1, sizeof(*c));
+    if (c == NULL)
+        return NULL;
+    struct counters *n = service_counters(s);
+    c->service = s;
+    c->number = atomic_fetch_add_explicit(&n->connections_total, 1, memory_order_relaxed) + 1;
+    atomic_fetch_add_explicit(&n->connections, 1, memory_order_relaxed);
+    return c;
+}
+
+void
+connection_free(struct connection *c)
+{
+    if (c == NULL)
+        return;
+    connection_end_message(c);
+    atomic_fetch_sub_explicit(&service_counters(c->service)->connections, 1, memory_order_relaxed);
+    free(c->name);
+    free(c->mta_name);
+    free(c->daemon_name);
+    free(c->helo);
+    free(c);
+}
+
+void
+connection_end_message(struct connection *c)
+{
+    message_free(c->message);
+    generation_release(c->generation);
+    c->message = NULL;
+    c->generation = NULL;
+    c->enveloped = c->failed = c->refused = c->has_held = false;
+}
+
+bool
+connection_begin(struct connection *c)
+{
+    struct generation *g = service_acquire(c->service);
+    if (g == NULL)
+        return false; /* the daemon is going down */
+    if (c->message != NULL && c->generation == g) {
+        generation_release(g);
+        return true;
+    }
+    connection_end_message(c); /* a reload came between HELO and MAIL: one message, one configuration */
+    struct peer peer = {
+        .client = c->client,
+        .name = slice_from(c->name),
+        .mta_name = slice_from(c->mta_name),
+        .daemon_name = slice_from(c->daemon_name),
+        .connection = c->number,
+    };
+    c->message = message_new(g->pipeline, &peer, NULL);
+    if (c->message == NULL) {
+        generation_release(g);
+        return false;
+    }
+    c->generation = g;
+    return true;
+}
+
+struct reply
+connection_greet(struct connection *c)
+{
+    if (c->helo == NULL)
+        return (struct reply){ .kind = REPLY_CONTINUE };
+    return message_helo(c->message, slice_from(c->helo));
+}

@@ -1,0 +1,242 @@
+/*
+ * listener.c - libmilter opens the socket and accepts, but two of its habits cost more than they may:
+ *
+ *  - When accept() fails for want of descriptors it tries again at once, which burns a processor until one is free, and it
+ *    has no limit on connections.  The accept() below is the one libmilter's calls are bound to (the program comes before
+ *    the C library in symbol lookup): it lets connections wait in the backlog instead.  It also sets TCP_NODELAY:
+ *    libmilter writes a reply in two pieces, and the second one would wait 40 ms for a delayed acknowledgement.
+ *  - It logs by syslog(3), which waits on a full log socket.  Its messages go to our log, which does not.
+ *
+ * Were the binding ever lost, everything would still work, without these three properties.
+ */
+#include "autoconf.h"
+
+#include "glue/listener.h"
+#include "base/clock.h"
+#include "glue/service.h"
+
+#include <errno.h>
+#include <libmilter/mfapi.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define PAUSE_MS 100      /* a full house is looked at again that often; libmilter asks in between whether to stop */
+#define ALARM_MS 60000
+#define BACKLOG 512
+
+/* libmilter's calls bring no pointer of ours: what they need stands here, written before smfi_main() begins. */
+static struct {
+    unsigned maximum;
+    struct counters *counters;
+    _Atomic(struct service *) service;
+    uint64_t said_at_ms; /* the accepting thread's own */
+} gate;
+
+void
+listener_limit(unsigned maximum, struct counters *n)
+{
+    gate.maximum = maximum;
+    gate.counters = n;
+}
+
+void
+listener_log_to(struct service *s)
+{
+    atomic_store(&gate.service, s);
+}
+
+/* The current generation, whose log it is; NULL: none yet or no more. */
+static struct generation *
+current(void)
+{
+    struct service *s = atomic_load(&gate.service);
+    return s == NULL ? NULL : service_acquire(s);
+}
+
+/* ---- accept ---- */
+
+static void
+say(const char *what, const char *why)
+{
+    uint64_t now = clock_mono_ms();
+    if (gate.said_at_ms != 0 && now - gate.said_at_ms < ALARM_MS)
+        return;
+    gate.said_at_ms = now;
+    struct generation *g = current();
+    if (g == NULL)
+        return;
+    log_event(g->log, LOG_LEVEL_WARNING, SLICE_EMPTY, "event", "milter", "limit", what, "reason", why, "effect",
+              "new connections wait", (char *)NULL);
+    generation_release(g);
+}
+
+static int
+pause_accepting(const char *what, const char *why)
+{
+    say(what, why);
+    if (gate.counters != NULL)
+        count(&gate.counters->connections_waited);
+    (void)poll(NULL, 0, PAUSE_MS);
+    errno = EAGAIN; /* libmilter looks whether it shall stop, and comes again */
+    return -1;
+}
+
+int accept(int fd, struct sockaddr *restrict address, socklen_t *restrict n);
+
+int
+accept(int fd, struct sockaddr *restrict address, socklen_t *restrict n)
+{
+    struct counters *c = gate.counters;
+    if (c != NULL && atomic_load_explicit(&c->connections, memory_order_relaxed) >= gate.maximum)
+        return pause_accepting("MaximumConnections", "all connections are in use");
+    int s = accept4(fd, address, n, SOCK_CLOEXEC);
+    if (s < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            return pause_accepting("descriptors", strerror(errno));
+        return s;
+    }
+    if (address != NULL && (address->sa_family == AF_INET || address->sa_family == AF_INET6)) {
+        int one = 1;
+        (void)setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    }
+    return s;
+}
+
+/* ---- syslog ---- */
+
+static void __attribute__((format(printf, 2, 0)))
+libmilter_says(int priority, const char *fmt, va_list ap)
+{
+    char text[512];
+    vsnprintf(text, sizeof(text), fmt, ap);
+    struct generation *g = current();
+    if (g == NULL) {
+        fprintf(stderr, "vidimus-milter: %s\n", text);
+        return;
+    }
+    int p = priority & 7;
+    log_event(g->log, p <= 3 ? LOG_LEVEL_ERROR : p == 4 ? LOG_LEVEL_WARNING : p <= 6 ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, SLICE_EMPTY,
+              "event", "libmilter", "text", text, (char *)NULL);
+    generation_release(g);
+}
+
+void syslog(int priority, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void __syslog_chk(int priority, int flag, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+void
+syslog(int priority, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    libmilter_says(priority, fmt, ap);
+    va_end(ap);
+}
+
+void
+__syslog_chk(int priority, int flag, const char *fmt, ...)
+{
+    (void)flag;
+    va_list ap;
+    va_start(ap, fmt);
+    libmilter_says(priority, fmt, ap);
+    va_end(ap);
+}
+
+/* ---- opening ---- */
+
+static const char *
+unix_path(const struct config *c)
+{
+    return strncmp(c->socket, "local:", 6) == 0 ? c->socket + 6 : NULL;
+}
+
+/* A socket nobody listens on any more may go; anything else stays. */
+static bool
+clear_the_way(const char *path, bool remove, struct strbuf *errors)
+{
+    struct stat st;
+    if (lstat(path, &st) != 0) {
+        if (errno == ENOENT)
+            return true;
+        strbuf_printf(errors, "Socket: %s: %s\n", path, strerror(errno));
+        return false;
+    }
+    if (!S_ISSOCK(st.st_mode)) {
+        strbuf_printf(errors, "Socket: %s exists and is no socket\n", path);
+        return false;
+    }
+    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    strncpy(a.sun_path, path, sizeof(a.sun_path) - 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        strbuf_printf(errors, "Socket: %s\n", strerror(errno));
+        return false;
+    }
+    int refused = connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0 ? errno : 0;
+    close(fd);
+    if (refused != ECONNREFUSED) {
+        strbuf_printf(errors, "Socket: a daemon is listening on %s already\n", path);
+        return false;
+    }
+    if (remove && unlink(path) != 0) {
+        strbuf_printf(errors, "Socket: cannot remove the dead socket %s: %s\n", path, strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+bool
+listener_open(const struct config *c, uid_t uid, gid_t gid, struct strbuf *errors)
+{
+    const char *path = unix_path(c);
+    if (path != NULL && !clear_the_way(path, true, errors))
+        return false;
+    (void)smfi_setbacklog(BACKLOG);
+    (void)smfi_settimeout((int)c->idle_timeout_s);
+    if (smfi_setconn(c->socket) != MI_SUCCESS || smfi_opensocket(false) != MI_SUCCESS) {
+        strbuf_printf(errors, "Socket: cannot listen on %s%s%s\n", c->socket, errno != 0 ? ": " : "", errno != 0 ? strerror(errno) : "");
+        return false;
+    }
+    if (path != NULL && uid != (uid_t)-1 && lchown(path, uid, gid) != 0) {
+        strbuf_printf(errors, "Socket: cannot give %s to user %u, group %u: %s\n", path, (unsigned)uid, (unsigned)gid, strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+bool
+listener_check(const struct config *c, struct strbuf *errors)
+{
+    const char *path = unix_path(c);
+    if (path == NULL)
+        return true; /* a daemon may well be listening there now */
+    char *folder = strdup(path);
+    if (folder == NULL)
+        return false;
+    char *slash = strrchr(folder, '/');
+    slash[slash == folder ? 1 : 0] = '\0';
+    struct stat st;
+    bool good = stat(folder, &st) == 0 && S_ISDIR(st.st_mode);
+    if (!good)
+        strbuf_printf(errors, "Socket: there is no folder %s\n", folder);
+    free(folder);
+    return good;
+}
+
+void
+listener_close(const struct config *c)
+{
+    const char *path = unix_path(c);
+    if (path != NULL)
+        (void)unlink(path);
+}

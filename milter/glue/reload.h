@@ -1,0 +1,16 @@
+/*
+ * reload.h - the thread that waits for SIGUSR1.  libmilter's own signal thread takes SIGHUP, SIGTERM and SIGINT as stop.
+ */
+#ifndef VIDIMUS_GLUE_RELOAD_H
+#define VIDIMUS_GLUE_RELOAD_H
+
+#include <stdbool.h>
+
+struct service;
+
+/* Before any thread is started: the signals of the daemon are delivered to those that wait for them, to no other. */
+void reload_block_signals(void);
+bool reload_start(struct service *s);
+void reload_stop(void); /* the thread is gone when it returns */
+
+#endif
