@@ -12,6 +12,10 @@ import subprocess
 import time
 
 
+# A system user that every Debian has and nothing else here uses.
+QUEUE_OWNER = 'news'
+
+
 class WorldError(Exception):
     """Something outside the program under test did not work; the text says what and what helps."""
 
@@ -137,8 +141,9 @@ class Daemon(Server):
         self.config = os.path.join(folder, 'vidimus.conf')
         self.options = {'Socket': self.socket, 'UMask': '000', 'AuthservID': 'mx.receiver.example',
                         'Nameservers': '127.0.0.1@%d' % nameserver_port, 'RecordDirectory': self.records, 'Syslog': 'no',
-                        'IgnoreHosts': ''}
+                        'IgnoreHosts': '', 'UserID': QUEUE_OWNER}
         self.options.update(options or {})
+        shutil.chown(folder, QUEUE_OWNER)
         self.write_config(config_lines)
         super().__init__('vidimus-milter', [os.path.join(build, 'vidimus-milter'), '-f', '-c', self.config], folder)
         self.wait_until(self.listening)

@@ -6,10 +6,10 @@ import shutil
 import smtplib
 import subprocess
 
-from . import Server, WorldError, answers, free_port, unpack, wait_for
+from . import QUEUE_OWNER, Server, WorldError, answers, free_port, unpack, wait_for
 
-# Owner of the queue and group of the drop folder: system users that every Debian has and nothing else here uses.
-QUEUE_OWNER, DROP_GROUP, MAIL_USER = 'news', 'uucp', 'www-data'
+# Group of the drop folder and owner of delivered mail: as QUEUE_OWNER, there on every Debian.
+DROP_GROUP, MAIL_USER = 'uucp', 'www-data'
 
 MAIN_CF = """compatibility_level = 3.6
 queue_directory = {dir}/queue

@@ -98,7 +98,7 @@ def main():
         with open(sealers, 'w') as f:
             f.write('sealer.example\n')
         daemon = Daemon(build, os.path.join(folder, 'vidimus'), servers[0].port,
-                        {'AuthservID': AUTHSERV_ID, 'TrustedSealersFile': sealers})
+                        {'AuthservID': AUTHSERV_ID, 'TrustedSealers': sealers})
         servers.append(daemon)
         postfix = Postfix(PACKAGES, os.path.join(folder, 'postfix'), daemon.postfix_form())
         servers.append(postfix)

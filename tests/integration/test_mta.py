@@ -209,7 +209,7 @@ def main():
                                      ('Sendmail', loopback_dns, None, sendmail_for)):
         where = folder(name.split(',')[0] + '-' + name[-11:].split()[0])
         os.makedirs(where)
-        daemon = suite.started(Daemon(BUILD, os.path.join(where, 'vidimus'), server.port, {'TrustedSealersFile': sealers}, spec))
+        daemon = suite.started(Daemon(BUILD, os.path.join(where, 'vidimus'), server.port, {'TrustedSealers': sealers}, spec))
         mta = suite.started(make(daemon, os.path.join(where, 'mta')))
         worlds.append((mta, daemon))
         for letter in LETTERS:
