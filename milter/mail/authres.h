@@ -31,7 +31,8 @@ struct authres {
 };
 
 /*
- * The value of one field (or of an AAR after its "i=N;").  ST_SYNTAX: not RFC 8601.  ST_LIMIT: over 100 results.
+ * The value of one field (or of an AAR after its "i=N;").  ST_SYNTAX: not RFC 8601.
+ * ST_LIMIT: over 100 results, or over 100 properties of one.
  * Read although not in the grammar, as large senders of ARC sets write it and it has but one meaning: "/", ":", "=" and
  * "?" in unquoted values, properties without ptype, "_" in keywords, a ";" at the end.  `exact` is false then.
  */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define RESULTS_MAX 100
+#define PROPERTIES_MAX 100 /* of one result */
 
 struct reader {
     struct lexer x;
@@ -113,6 +114,8 @@ read_pvalue(struct reader *r, slice *out)
 static enum status
 add_property(struct reader *r, struct authres_result *res, const struct authres_property *prop)
 {
+    if (res->n_properties == PROPERTIES_MAX)
+        return ST_LIMIT;
     if (res->n_properties == r->properties_cap) {
         size_t cap = r->properties_cap == 0 ? 4 : r->properties_cap * 2;
         struct authres_property *p = arena_array(r->a, cap, sizeof(*p));

@@ -102,8 +102,9 @@ slow_boxes(slice text, char domains[][64], size_t max)
     bool quoted = false, literal = false;
     for (size_t i = 0; i < text.n; i++) {
         char c = text.p[i];
-        bool pair = c == '\\' && (quoted || literal || depth > 0), blank = strchr(" \t\r\n", c) != NULL;
-        if (pair)
+        bool escaped = c == '\\' && (quoted || literal || depth > 0), pair = escaped;
+        bool blank = strchr(" \t\r\n", c) != NULL;
+        if (escaped)
             c = text.p[++i];
         else if (quoted && c == '"')
             quoted = false;
@@ -123,7 +124,7 @@ slow_boxes(slice text, char domains[][64], size_t max)
             literal = true;
         if (depth > 0 || (blank && !pair))
             continue;
-        if (pair && literal && text.p[i - 1] == '\\') { /* kept as written */
+        if (escaped && literal) { /* kept as written */
             is_text[n] = true;
             clean[n++] = '\\';
         }
