@@ -3,13 +3,14 @@ delivered header octet for octet as `vidimus check --json` foretold."""
 import json
 import os
 import random
+import shutil
 import smtplib
 import subprocess
 import threading
 import time
 
 from harness import BUILD, PACKAGES, TOOL, Suite, check, equal
-from world import Daemon, Nsd, free_port, wait_for
+from world import QUEUE_OWNER, Daemon, Nsd, free_port, wait_for
 from world.messages import AUTHSERV_ID, RECIPIENT, Keys, letters, text, zone
 from world.mta import Postfix, Sendmail
 
@@ -203,10 +204,14 @@ def main():
     sealers = folder('sealers')
     with open(sealers, 'w') as f:
         f.write('sealer.example\n')
+    # Sendmail takes no socket below a folder that everybody may write to, so not one in /tmp
+    run_folder = os.path.join('/run', os.path.basename(suite.folder))
+    os.makedirs(run_folder)
+    shutil.chown(run_folder, QUEUE_OWNER)
     worlds = []
     for name, server, spec, make in (('Postfix, unix socket', dns, None, postfix_for),
                                      ('Postfix, inet socket', dns, 'inet:%d@127.0.0.1' % free_port(), postfix_for),
-                                     ('Sendmail', loopback_dns, None, sendmail_for)):
+                                     ('Sendmail', loopback_dns, 'unix:%s/milter.sock' % run_folder, sendmail_for)):
         where = folder(name.split(',')[0] + '-' + name[-11:].split()[0])
         os.makedirs(where)
         daemon = suite.started(Daemon(BUILD, os.path.join(where, 'vidimus'), server.port, {'TrustedSealers': sealers}, spec))
@@ -221,6 +226,7 @@ def main():
     suite.test('2,000 messages over 50 connections', many, postfix, daemon)
     suite.test('DNS down, OnError tempfail', name_server_down, 'tempfail', ('451',))
     suite.test('DNS down, OnError accept', name_server_down, 'accept', ('250',))
+    shutil.rmtree(run_folder, ignore_errors=True)
     suite.finish()
 
 
