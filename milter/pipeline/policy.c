@@ -96,6 +96,7 @@ begin(const struct decision *d, struct plan *p)
     p->step = s;
     strbuf_reset(&p->why);
     strbuf_add_str(&p->why, d->in->author_problem);
+    override(p, SLICE("local_policy"), slice_from(d->in->author_problem));
 }
 
 /* ---- what is known beside them */
