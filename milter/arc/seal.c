@@ -10,14 +10,6 @@
 #define LINE_WIDTH 72
 #define INSTANCES_MAX 50 /* of one name in h=: bounds the field's length under a flood */
 
-const char *const arc_seal_default_headers[] = {
-    "From", "Sender", "Reply-To", "Subject", "Date", "Message-ID", "To", "Cc", "In-Reply-To", "References",
-    "MIME-Version", "Content-Type", "Content-Transfer-Encoding", "Content-ID", "Content-Description",
-    "Resent-Date", "Resent-From", "Resent-To", "Resent-Cc",
-    "List-Id", "List-Help", "List-Unsubscribe", "List-Unsubscribe-Post", "List-Subscribe", "List-Post", "List-Owner",
-    "List-Archive", "DKIM-Signature", NULL
-};
-
 struct arc_seal {
     struct arena *arena;
     struct arc_seal_options o;
@@ -27,13 +19,12 @@ struct arc_seal {
 };
 
 struct arc_seal *
-arc_seal_new(struct arena *a, const struct arc_seal_options *o, struct body_canon *body)
+arc_seal_new(struct arena *a, struct body_canon *body)
 {
     struct arc_seal *s = arena_zalloc(a, sizeof(*s));
     if (s == NULL)
         return NULL;
     s->arena = a;
-    s->o = *o;
     s->body = body;
     s->body_id = body_canon_want(body, CANON_RELAXED, CANON_NO_LIMIT);
     return s->body_id < 0 ? NULL : s;
@@ -99,24 +90,16 @@ cover(struct coverage *c, const struct header_list *headers, slice name, bool ov
 static void
 cover_all(struct coverage *c, const struct arc_seal_options *o, const struct header_list *headers)
 {
-    bool from = false;
-    bool defaults = o->n_headers == 0;
-    for (size_t i = 0; defaults ? arc_seal_default_headers[i] != NULL : i < o->n_headers; i++) {
-        slice name = slice_from(defaults ? arc_seal_default_headers[i] : o->headers[i]);
-        if (!defaults && listed(o->headers, i, name))
-            continue;
-        from = from || slice_ieq(name, SLICE("From"));
-        cover(c, headers, name, listed(o->oversign, o->n_oversign, name));
-    }
-    if (!from) /* RFC 6376 5.4: the From field MUST be signed */
+    if (!listed(o->headers, o->n_headers, SLICE("From"))) /* RFC 6376 5.4: it MUST be signed */
         cover(c, headers, SLICE("From"), listed(o->oversign, o->n_oversign, SLICE("From")));
+    for (size_t i = 0; i < o->n_headers; i++) {
+        slice name = slice_from(o->headers[i]);
+        if (!listed(o->headers, i, name))
+            cover(c, headers, name, listed(o->oversign, o->n_oversign, name));
+    }
     for (size_t i = 0; i < o->n_oversign; i++) {
         slice name = slice_from(o->oversign[i]);
-        bool known = listed(o->oversign, i, name) || slice_ieq(name, SLICE("From")) ||
-                     listed(o->headers, o->n_headers, name);
-        for (size_t k = 0; defaults && !known && arc_seal_default_headers[k] != NULL; k++)
-            known = slice_ieq(slice_from(arc_seal_default_headers[k]), name);
-        if (!known)
+        if (!listed(o->oversign, i, name) && !listed(o->headers, o->n_headers, name) && !slice_ieq(name, SLICE("From")))
             cover(c, headers, name, true);
     }
 }
@@ -242,9 +225,10 @@ why_no_set(const struct arc_result *chain)
 }
 
 enum status
-arc_seal_finish(struct arc_seal *s, const struct header_list *headers, slice authres, const struct arc_result *chain,
-                struct arc_seal_set *out)
+arc_seal_finish(struct arc_seal *s, const struct arc_seal_options *o, const struct header_list *headers, slice authres,
+                const struct arc_result *chain, struct arc_seal_set *out)
 {
+    s->o = *o;
     *out = (struct arc_seal_set){ .why_not = why_no_set(chain) };
     if (out->why_not != NULL)
         return ST_OK;

@@ -15,14 +15,11 @@ struct arc_seal_options {
     slice key;              /* what the signer knows the key by */
     struct signer *signer;
     int64_t now;            /* t=, Unix time */
-    char *const *headers;   /* names that the AMS covers where they occur; all their instances */
-    size_t n_headers;       /* 0: arc_seal_default_headers */
+    char *const *headers;   /* names that the AMS covers where they occur, all their instances; From always */
+    size_t n_headers;
     char *const *oversign;  /* names covered once more than they occur, so that none can be added */
     size_t n_oversign;
 };
-
-/* What RFC 6376 5.4.1 advises, DKIM-Signature (RFC 8617 4.1.2) and the fields lists add; NULL-terminated. */
-extern const char *const arc_seal_default_headers[];
 
 /* Header values as smfi_insheader() wants them: leading space, folds as LF HTAB. */
 struct arc_seal_set {
@@ -35,12 +32,12 @@ struct arc_seal_set {
 
 struct arc_seal;
 
-/* NULL: no memory.  The options' text must live as long as the message. */
-struct arc_seal *arc_seal_new(struct arena *a, const struct arc_seal_options *o, struct body_canon *body);
+/* NULL: no memory. */
+struct arc_seal *arc_seal_new(struct arena *a, struct body_canon *body);
 /* After body_canon_finish().  `authres` is our own Authentication-Results value of this message: "id; results...".
  * cv= is chain->status and comes from nowhere else.  ST_OK: out->instance says whether there is a set; without one
  * out->why_not says why the protocol wants none.  Any other status: the signer's or memory's, and *out holds no set. */
-enum status arc_seal_finish(struct arc_seal *s, const struct header_list *headers, slice authres,
-                            const struct arc_result *chain, struct arc_seal_set *out);
+enum status arc_seal_finish(struct arc_seal *s, const struct arc_seal_options *o, const struct header_list *headers,
+                            slice authres, const struct arc_result *chain, struct arc_seal_set *out);
 
 #endif
