@@ -103,6 +103,30 @@ slice_icontains(slice s, slice part)
     return false;
 }
 
+/* One mark to come back to is enough, so the time is bounded by the product of the lengths. */
+bool
+slice_ifits(slice pattern, slice text)
+{
+    size_t p = 0, t = 0, star = SIZE_MAX, mark = 0;
+    while (t < text.n) {
+        if (p < pattern.n && pattern.p[p] == '*') {
+            star = p++;
+            mark = t;
+        } else if (p < pattern.n && ascii_lower(pattern.p[p]) == ascii_lower(text.p[t])) {
+            p++;
+            t++;
+        } else if (star != SIZE_MAX) {
+            p = star + 1;
+            t = ++mark;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern.n && pattern.p[p] == '*')
+        p++;
+    return p == pattern.n;
+}
+
 slice
 slice_head(slice s, size_t n)
 {

@@ -32,6 +32,7 @@ bool slice_has(slice s, char c);
 size_t slice_find(slice s, char c);        /* index of the first c, or s.n */
 size_t slice_rfind(slice s, char c);       /* index of the last c, or s.n */
 bool slice_icontains(slice s, slice part); /* linear enough for short parts only */
+bool slice_ifits(slice pattern, slice text); /* "*" in the pattern is any octets; ASCII case does not matter */
 slice slice_head(slice s, size_t n);       /* the first n octets, or all */
 slice slice_tail(slice s, size_t from);    /* from that index on, or empty */
 slice slice_trim(slice s);                 /* without SP, HTAB, CR, LF at both ends */
