@@ -4,6 +4,7 @@
 #include "mail/address.h"
 #include "mail/domain.h"
 #include "pipeline/iprev.h"
+#include "pipeline/sealing.h"
 
 #include <stdlib.h>
 
@@ -108,6 +109,7 @@ read_sender(struct message *m, slice path)
     rq->sender_domain = box.domain;
     if (domain_from_text(m->a, box.domain, &r->mail_from_domain) != ST_OK)
         r->mail_from_domain = SLICE_EMPTY;
+    sealing_sender(m, rq->sender_local);
     return ST_OK;
 }
 
@@ -225,6 +227,7 @@ message_rcpt(struct message *m, slice path)
         message_note(m, st);
     if (st != ST_OK)
         return reply_continue; /* a recipient without a domain is the MTA's business */
+    sealing_recipient(m, box.local_part, name);
     struct record *r = &m->record;
     for (size_t i = 0; i < r->n_rcpt_domains; i++)
         if (slice_eq(r->rcpt_domains[i], name))
@@ -321,6 +324,7 @@ message_eoh(struct message *m)
     m->record.header_from = m->author.domain;
     message_note(m, dkim_header_end(m->dkim, m->headers, m->author.domain, m->body));
     message_note(m, arc_eoh(m->arc, m->headers, m->body));
+    sealing_eoh(m);
     return reply_continue;
 }
 

@@ -4,6 +4,7 @@
 #include "dmarc/psl.h"
 #include "pipeline/rules.h"
 #include "pipeline/sealers.h"
+#include "pipeline/sealing.h"
 #include "second/second.h"
 
 #include <stdio.h>
@@ -61,6 +62,7 @@ load_parts(struct pipeline *p, struct strbuf *errors)
         strbuf_add_str(errors, "SPFEngine libspf2: this program was built without libspf2; allowed is native\n");
         ok = false;
     }
+    ok = sealing_load(p, errors) && ok;
     if (c->psl_guard || c->walk_compare)
         ok = load_psl(p, c->public_suffix_list, errors) && ok;
     return ok;
@@ -71,6 +73,7 @@ pipeline_new(const struct pipeline_parts *parts, struct strbuf *errors)
 {
     struct pipeline *p = calloc(1, sizeof(*p));
     if (p == NULL) {
+        signer_free(parts->signer);
         strbuf_add_str(errors, "out of memory\n");
         return NULL;
     }
@@ -100,6 +103,7 @@ pipeline_release(struct pipeline *p)
     rules_free(p->rules);
     sealers_free(p->sealers);
     dmarc_psl_free(p->psl);
+    sealing_unload(p);
     config_release(p->parts.config);
     free(p->run);
     free(p);

@@ -18,7 +18,6 @@ struct config;
 struct key_cache;
 struct resolver;
 struct signer;
-struct signer;
 struct spool;
 
 struct pipeline; /* what all messages of one configuration share: resolver, keys, rules, sealers, tables, spool */
@@ -31,6 +30,7 @@ struct pipeline_parts {
     struct log *log;            /* borrowed; NULL: silent */
     struct signer *signer;      /* taken over, also on failure (crypto/signer.h); NULL: nothing is sealed */
     int64_t now;                /* Unix time to judge by; 0: the clock */
+    bool results_from_header;   /* seal with the results that stand in the message: for tests of sealing, set by the tool alone */
     bool second_opinion;        /* ask it whatever the configuration says: set by the tool alone */
     bool want_explanations;     /* ask for SPF's exp= texts though no refusal will quote them: set by the tool alone */
     bool accept_rsa_sha1;       /* the rules before RFC 8301: only for conformance cases of that time, set by the tool alone */

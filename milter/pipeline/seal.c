@@ -84,6 +84,17 @@ seal_plan_keys(const struct seal_plan *p)
     return p->keys;
 }
 
+struct signer *
+seal_local_signer(const struct config *c, bool strict, struct strbuf *errors)
+{
+    struct signer_keys list = { 0 };
+    struct key_table *t = c->key_table == NULL ? NULL : key_table_load(c->key_table, errors);
+    struct signer *s = t == NULL || key_table_list(t, &list) != ST_OK ? NULL : signer_local_new(&list, !strict, errors);
+    key_table_free(t);
+    signer_keys_clear(&list);
+    return s;
+}
+
 void
 seal_source_list(void *arg, struct signer_keys *keys, struct strbuf *errors)
 {

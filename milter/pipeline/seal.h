@@ -51,6 +51,10 @@ struct seal_choice {
 /* The text of *out lives as long as the plan and the facts. */
 void seal_choose(const struct seal_plan *p, const struct seal_facts *f, struct seal_choice *out);
 
+/* The keys of c->key_table in this process, for the tool and `-n`; what cannot be used is said in `errors`.  File modes are
+ * not looked at unless `strict`.  NULL: no table, or no memory. */
+struct signer *seal_local_signer(const struct config *c, bool strict, struct strbuf *errors);
+
 /* For keyholder_setup.list: the keys that the configuration file names at that moment.  arg is a seal_source that lives as
  * long as the launcher. */
 struct seal_source {

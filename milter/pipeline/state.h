@@ -9,16 +9,21 @@
 #include "config/config.h"
 #include "pipeline/author.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/seal.h"
 
 struct arc_seal;
 struct dmarc_psl;
 struct rules;
 struct sealers;
+struct two_pass;
+struct two_pass_verdict;
 
 struct pipeline {
     struct pipeline_parts parts;
     struct rules *rules;
     struct sealers *sealers;
+    struct seal_plan *seal_plan; /* NULL: ArcSeal is off */
+    struct two_pass *two_pass;   /* NULL: sealing takes one pass */
     struct dmarc_psl *psl; /* for PSLGuard and WalkCompare; NULL: neither is on */
     char *run; /* names this process in record ids: host, start, pid */
     atomic_ullong sequence;
@@ -46,6 +51,10 @@ struct message {
     const char *header_limit; /* a limit of the header that was met, in words */
     uint64_t started_ms;
     struct record record;
+    struct arc_seal *seal; /* NULL: nothing will be sealed */
+    struct seal_address seal_sender, *seal_rcpts;
+    size_t n_seal_rcpts, seal_rcpt_cap;
+    const struct two_pass_verdict *arrival; /* this is the second pass, and that our word of the first */
     slice *rcpt_domains;
     size_t rcpt_cap;
     struct verdict verdict;

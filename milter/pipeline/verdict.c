@@ -7,13 +7,15 @@
 #include "pipeline/required.h"
 #include "pipeline/rules.h"
 #include "pipeline/results.h"
+#include "pipeline/sealing.h"
 #include "pipeline/story.h"
+#include "pipeline/twopass.h"
 #include "record/spool.h"
 #include "spf/received.h"
 
 #define MAX_INSERTS 8
 
-static const char *const own_fields[] = { POLICY_TAG_FIELD, NULL };
+static const char *const own_fields[] = { POLICY_TAG_FIELD, TWO_PASS_FIELD, NULL };
 
 /* ---- the checks, each finished with what DNS has said by the deadline */
 
@@ -182,7 +184,19 @@ make_edits(struct message *m, slice tag)
         add_insert(m, inserts, slice_from(POLICY_TAG_FIELD), arena_printf(m->a, " %.*s", SLICE_ARG(tag)));
     if (m->c->received_spf)
         add_insert(m, inserts, SLICE("Received-SPF"), spf_received_field(m->a, &m->mfrom_request, m->record.spf));
-    add_insert(m, inserts, SLICE("Authentication-Results"), results_field(m->a, m->c, &m->record));
+    slice results = results_field(m->a, m->c, &m->record);
+    add_insert(m, inserts, SLICE("Authentication-Results"), results);
+    sealing_add(m, inserts, results);
+}
+
+static void
+second_pass(struct message *m)
+{
+    struct header_edit *inserts = arena_array(m->a, MAX_INSERTS, sizeof(*inserts));
+    if (inserts == NULL)
+        message_note(m, ST_NOMEM);
+    else
+        sealing_second_pass(m, inserts);
 }
 
 /* ---- record and answer */
@@ -268,6 +282,19 @@ trace_edits(struct message *m)
     trace_end(m->t);
 }
 
+static void
+judge(struct message *m)
+{
+    struct policy_outcome policy;
+    finish_checks(m);
+    if (m->trouble == ST_OK)
+        decide(m, &policy);
+    if (m->trouble == ST_OK)
+        require_headers(m);
+    if (m->trouble == ST_OK)
+        make_edits(m, policy.tag);
+}
+
 const struct verdict *
 message_decide(struct message *m)
 {
@@ -276,15 +303,8 @@ message_decide(struct message *m)
     if (m->header_limit != NULL)
         return answer_without_verdict(m, (struct reply){ REPLY_REJECT, "552", "5.3.4", m->header_limit }, ACTION_REJECT,
                                       m->header_limit);
-    struct policy_outcome policy;
     if (m->trouble == ST_OK)
-        finish_checks(m);
-    if (m->trouble == ST_OK)
-        decide(m, &policy);
-    if (m->trouble == ST_OK)
-        require_headers(m);
-    if (m->trouble == ST_OK)
-        make_edits(m, policy.tag);
+        (m->arrival != NULL ? second_pass : judge)(m);
     if (m->trouble != ST_OK)
         return answer_trouble(m);
     trace_dns(m);
@@ -292,7 +312,8 @@ message_decide(struct message *m)
     m->verdict.record = &m->record;
     m->verdict.dns = dns_session_usage(m->dns);
     m->record.ms = (unsigned)(clock_mono_ms() - m->started_ms);
-    write_record(m);
+    if (m->arrival == NULL) /* the first pass wrote it */
+        write_record(m);
     story_log(m->p->parts.log, &m->record);
     return &m->verdict;
 }

@@ -8,6 +8,7 @@
 #include "dmarc/psl.h"
 #include "mail/eml.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/seal.h"
 #include "tool/check_json.h"
 #include "tool/check_options.h"
 #include "tool/check_resolver.h"
@@ -144,7 +145,10 @@ run(const struct check_options *o, struct config *c)
     };
     struct strbuf errors;
     strbuf_init(&errors, 0);
-    struct pipeline *p = pipeline_new(&parts, &errors);
+    if (o->seal && c->arc_seal)
+        parts.signer = seal_local_signer(c, false, &errors);
+    parts.results_from_header = o->results_from_header;
+    struct pipeline *p = o->seal && c->arc_seal && parts.signer == NULL ? NULL : pipeline_new(&parts, &errors);
     status = p == NULL ? EX_CONFIG : judge(o, p, t);
     fputs(strbuf_str(&errors), stderr);
     strbuf_clear(&errors);
