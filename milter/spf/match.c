@@ -115,8 +115,7 @@ ask_names(struct spf_walk *w, bool count_void)
     w->names_asked = true;
     netaddr_reverse_name(&w->rq->client, reverse);
     const struct dns_answer *ptr = spf_walk_ask(w, DNS_PTR, slice_from(reverse), count_void);
-    if (ptr->status != DNS_OK)
-        return;
+    w->names_void = ptr->status == DNS_NODATA || ptr->status == DNS_NXDOMAIN;
     for (size_t i = 0; i < ptr->n && w->n_names < SPF_MAX_PTR_NAMES; i++)
         w->names[w->n_names++] = (struct spf_client_name){ .name = ptr->records[i].data };
     if (ptr->n > SPF_MAX_PTR_NAMES)
@@ -138,6 +137,8 @@ is_validated(struct spf_walk *w, struct spf_client_name *n)
 static enum spf_match
 match_ptr(struct spf_walk *w, slice target)
 {
+    if (w->names_asked && w->names_void)
+        w->voids++; /* every term counts, asked anew or not, as with other mechanisms */
     ask_names(w, true);
     if (!spf_voids_allowed(w))
         return SPF_MATCH_PERMERROR;

@@ -5,6 +5,7 @@
 
 #define LINE_MAX_OCTETS 76
 #define VALUE_MAX 320u /* 64@255, RFC 5321 4.5.3.1 */
+#define COMMENT_MAX 700u /* names of our own and of the domain: the line stays below 998 (RFC 5322 2.1.1) */
 
 struct field {
     struct strbuf out;
@@ -107,7 +108,7 @@ add_comment(struct field *f, const struct spf_request *rq, const struct spf_outc
         break;
     }
     slice s = strbuf_slice(&text);
-    if (is_printable(s)) {
+    if (s.n <= COMMENT_MAX && is_printable(s)) {
         strbuf_add_str(&f->out, "\n\t");
         f->line_start = f->out.n - 1;
         strbuf_add_char(&f->out, '(');

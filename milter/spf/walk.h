@@ -41,7 +41,7 @@ struct spf_walk {
     size_t depth;
     struct spf_client_name names[SPF_MAX_PTR_NAMES]; /* of the client's address, by PTR */
     size_t n_names;
-    bool names_asked;
+    bool names_asked, names_void;
 };
 
 enum spf_match { SPF_NO_MATCH, SPF_MATCH, SPF_MATCH_TEMPERROR, SPF_MATCH_PERMERROR };
