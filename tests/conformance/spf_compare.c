@@ -140,7 +140,7 @@ add_target(struct strbuf *b, enum quirk q)
     if (roll(2)) {
         strbuf_add_str(b, PICK(hosts));
     } else {
-        for (unsigned n = 1 + (roll(3) == 0) + (roll(9) == 0); n > 0; n--) { /* three stay below 253 octets */
+        for (int n = 1 + (roll(3) == 0) + (roll(9) == 0); n > 0; n--) { /* three stay below 253 octets */
             add_macro(b, q);
             strbuf_add_char(b, roll(5) ? '.' : '-');
         }
