@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,8 +33,10 @@ write_answer(void *arg, enum dns_type type, slice name, const struct dns_answer 
 }
 
 void
-dns_session_write(struct dns_session *s, struct strbuf *out)
+dns_session_write(struct dns_session *s, int64_t now, struct strbuf *out)
 {
+    if (now != 0)
+        strbuf_printf(out, "$NOW %" PRId64 "\n", now);
     dns_session_each(s, write_answer, out);
 }
 
@@ -86,6 +89,7 @@ static const struct resolver_ops replay_ops = { .ask = replay_ask, .free = repla
 
 struct reader {
     struct replay *replay;
+    int64_t now;
     bool open; /* between a $ANSWER and the next one */
     enum dns_type type;
     slice name;
@@ -162,6 +166,13 @@ read_line(struct reader *in, const struct zone_word *words, size_t n)
         const char *wrong = close_answer(in);
         return wrong != NULL ? wrong : open_answer(in, words + 1, n - 1);
     }
+    if (slice_eq(words[0].raw, SLICE("$NOW"))) {
+        uint64_t now = 0;
+        if (n != 2 || !slice_to_u64(words[1].raw, &now))
+            return "$NOW wants a Unix time";
+        in->now = (int64_t)now;
+        return NULL;
+    }
     if (!in->open)
         return "$ANSWER is wanted";
     if (!rdata_type(words[0].raw, &type, &kept) || type != in->type)
@@ -178,7 +189,7 @@ read_line(struct reader *in, const struct zone_word *words, size_t n)
 }
 
 static enum status
-read_replay(struct replay *r, slice text, struct strbuf *errors)
+read_replay(struct replay *r, slice text, struct strbuf *errors, int64_t *now)
 {
     struct zone_lexer lexer;
     struct reader in = { .replay = r };
@@ -200,18 +211,20 @@ read_replay(struct replay *r, slice text, struct strbuf *errors)
     }
     result_builder_clear(&in.records);
     zone_lexer_clear(&lexer);
+    if (now != NULL)
+        *now = in.now;
     return st;
 }
 
 enum status
-resolver_replay_new(slice text, struct strbuf *errors, struct resolver **out)
+resolver_replay_new(slice text, struct strbuf *errors, int64_t *now, struct resolver **out)
 {
     struct replay *r = calloc(1, sizeof(*r));
     if (r == NULL)
         return ST_NOMEM;
     r->base.ops = &replay_ops;
     r->arena = arena_new(0);
-    enum status st = r->arena == NULL ? ST_NOMEM : read_replay(r, text, errors);
+    enum status st = r->arena == NULL ? ST_NOMEM : read_replay(r, text, errors, now);
     if (st == ST_OK)
         *out = &r->base;
     else

@@ -1,6 +1,7 @@
 #include "pipeline/state.h"
 
 #include "base/clock.h"
+#include "dns/replay.h"
 #include "mail/address.h"
 #include "mail/domain.h"
 #include "pipeline/iprev.h"
@@ -345,4 +346,11 @@ message_eom(struct message *m)
     if (m->dns != NULL)
         dns_session_restart(m->dns);
     return message_decide(m);
+}
+
+void
+message_write_dns(struct message *m, int64_t now, struct strbuf *out)
+{
+    if (m->dns != NULL)
+        dns_session_write(m->dns, now, out);
 }

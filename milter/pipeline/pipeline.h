@@ -92,5 +92,7 @@ void message_queue_id(struct message *m, slice queue_id); /* whenever it is know
 const struct verdict *message_eom(struct message *m);
 /* The envelope alone, for `vidimus check --spf-only`: only the record's SPF results are set, nothing is kept or logged. */
 const struct verdict *message_spf_only(struct message *m);
+/* Every DNS question of the message with its answer, as dns/replay.h has it; now: as of when it was judged. */
+void message_write_dns(struct message *m, int64_t now, struct strbuf *out);
 
 #endif

@@ -92,7 +92,7 @@ print_early(const struct check_options *o, const struct reply *r, const char *st
 /* The whole of one message, or of its envelope.  A refusal at MAIL is told, and the message judged all the same: that is
  * what the operator asked for. */
 static int
-judge(const struct check_options *o, struct pipeline *p, struct trace *t)
+judge(const struct check_options *o, struct pipeline *p, int64_t now, struct trace *t)
 {
     struct peer peer = { .client = o->client,
                          .name = slice_from(o->client_name),
@@ -123,6 +123,8 @@ judge(const struct check_options *o, struct pipeline *p, struct trace *t)
         else
             check_text_print(v);
         status = printed ? EX_OK : EX_OSERR;
+        if (status == EX_OK && o->record_dir != NULL)
+            status = check_resolver_keep(o, m, v, now);
     }
     message_free(m);
     return status;
@@ -132,13 +134,14 @@ static int
 run(const struct check_options *o, struct config *c)
 {
     struct resolver *resolver = NULL;
-    int status = check_resolver_open(o, c, &resolver);
+    int64_t now = 0;
+    int status = check_resolver_open(o, c, &resolver, &now);
     if (status != EX_OK)
         return status;
     struct trace *t = o->explain ? trace_new() : NULL;
     struct key_cache *keys = key_cache_new(CACHED_KEYS);
     struct pipeline_parts parts = {
-        .config = c, .resolver = resolver, .keys = keys, .now = o->now, .second_opinion = o->second_opinion,
+        .config = c, .resolver = resolver, .keys = keys, .now = now, .second_opinion = o->second_opinion,
         .want_explanations = o->spf_only || o->explain,
         .accept_rsa_sha1 = o->old_rules,
         .min_rsa_bits = o->min_key_bits
@@ -149,7 +152,7 @@ run(const struct check_options *o, struct config *c)
         parts.signer = seal_local_signer(c, false, &errors);
     parts.results_from_header = o->results_from_header;
     struct pipeline *p = o->seal && c->arc_seal && parts.signer == NULL ? NULL : pipeline_new(&parts, &errors);
-    status = p == NULL ? EX_CONFIG : judge(o, p, t);
+    status = p == NULL ? EX_CONFIG : judge(o, p, now, t);
     fputs(strbuf_str(&errors), stderr);
     strbuf_clear(&errors);
     pipeline_release(p);

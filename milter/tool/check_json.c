@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Text from mail may be no UTF-8; jansson takes none but that, so other octets become U+FFFD. */
 static json_t *
@@ -202,20 +203,8 @@ dns_json(struct dns_usage usage)
     return j;
 }
 
-static bool
-print_line(json_t *j)
-{
-    char *line = json_dumps(j, JSON_COMPACT | JSON_PRESERVE_ORDER);
-    json_decref(j);
-    if (line == NULL)
-        return false;
-    puts(line);
-    free(line);
-    return true;
-}
-
-bool
-check_json_print(const struct verdict *v)
+static json_t *
+verdict_json(const struct verdict *v)
 {
     const struct record *r = v->record;
     json_t *j = json_object();
@@ -230,16 +219,55 @@ check_json_print(const struct verdict *v)
     json_object_set_new(j, "action", action_json(v));
     json_object_set_new(j, "headers", headers_json(v));
     json_object_set_new(j, "dns", dns_json(v->dns));
-    return print_line(j);
+    return j;
 }
 
-bool
-check_json_print_spf(const struct verdict *v)
+static json_t *
+verdict_spf_json(const struct verdict *v)
 {
     json_t *j = json_object();
     json_object_set_new(j, "version", json_integer(1));
     json_object_set_new(j, "spf", spf_json(v->record->spf, true));
     json_object_set_new(j, "spf-helo", spf_json(v->record->spf_helo, false));
     json_object_set_new(j, "dns", dns_json(v->dns));
-    return print_line(j);
+    return j;
+}
+
+char *
+check_json_line(const struct verdict *v, bool spf_only)
+{
+    json_t *j = spf_only ? verdict_spf_json(v) : verdict_json(v);
+    char *text = json_dumps(j, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    json_decref(j);
+    size_t n = text == NULL ? 0 : strlen(text);
+    char *line = text == NULL ? NULL : realloc(text, n + 2);
+    if (line == NULL) {
+        free(text);
+        return NULL;
+    }
+    memcpy(line + n, "\n", 2);
+    return line;
+}
+
+static bool
+print_line(const struct verdict *v, bool spf_only)
+{
+    char *line = check_json_line(v, spf_only);
+    if (line == NULL)
+        return false;
+    fputs(line, stdout);
+    free(line);
+    return true;
+}
+
+bool
+check_json_print(const struct verdict *v)
+{
+    return print_line(v, false);
+}
+
+bool
+check_json_print_spf(const struct verdict *v)
+{
+    return print_line(v, true);
 }

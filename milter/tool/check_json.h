@@ -6,6 +6,8 @@
 
 #include "pipeline/pipeline.h"
 
+/* The line with its line end, to be freed; NULL: no memory. */
+char *check_json_line(const struct verdict *v, bool spf_only);
 /* Prints the line to standard output.  False: no memory. */
 bool check_json_print(const struct verdict *v);
 /* SPF alone. */

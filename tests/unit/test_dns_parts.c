@@ -260,6 +260,7 @@ test_replay(void **state)
                                     "$STATUS broken.example * servfail\n$DELAY late.example 5000\n";
     struct resolver *zone = NULL, *replay = NULL;
     struct strbuf text, again, errors;
+    int64_t now = 0;
     strbuf_init(&text, 0);
     strbuf_init(&again, 0);
     strbuf_init(&errors, 0);
@@ -274,12 +275,12 @@ test_replay(void **state)
                   { DNS_A, SLICE("a..b") },        { DNS_A, SLICE("beyond.example") } };
     for (size_t i = 0; i < COUNT(asked); i++)
         dns_start(s, asked[i].type, asked[i].name, NULL, NULL);
-    dns_session_write(s, &text);
-    assert_int_equal(resolver_replay_new(strbuf_slice(&text), &errors, &replay), ST_OK);
+    dns_session_write(s, 1700000000, &text);
+    assert_int_equal(resolver_replay_new(strbuf_slice(&text), &errors, &now, &replay), ST_OK);
     struct dns_session *r = dns_session_new(replay, &(struct dns_limits){ 1000, 3 });
     for (size_t i = 0; i < COUNT(asked); i++)
         dns_lookup(r, asked[i].type, asked[i].name);
-    dns_session_write(r, &again);
+    dns_session_write(r, now, &again);
     assert_string_equal(strbuf_str(&again), strbuf_str(&text));
     assert_int_equal(dns_lookup(r, DNS_A, SLICE("late.example"))->status, DNS_TIMEOUT);
     assert_int_equal(dns_lookup(r, DNS_A, SLICE("beyond.example"))->status, DNS_BUDGET);
@@ -302,6 +303,7 @@ test_replay_faults(void **state)
 {
     (void)state;
     static const char *const faults[] = { "TXT x\n",
+                                          "$NOW\n",
                                           "$ANSWER a TXT ok\n",
                                           "$ANSWER a TXT ok 60 xx\n",
                                           "$ANSWER a TXT fine 60\nTXT x\n",
@@ -317,7 +319,7 @@ test_replay_faults(void **state)
         struct strbuf errors;
         strbuf_init(&errors, 0);
         slice exact = test_exact(faults[i]);
-        if (resolver_replay_new(exact, &errors, &r) != ST_SYNTAX || r != NULL || !slice_starts(strbuf_slice(&errors), SLICE("line ")))
+        if (resolver_replay_new(exact, &errors, NULL, &r) != ST_SYNTAX || r != NULL || !slice_starts(strbuf_slice(&errors), SLICE("line ")))
             fail_msg("%s", faults[i]);
         test_release(exact);
         strbuf_clear(&errors);
