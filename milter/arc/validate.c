@@ -116,7 +116,7 @@ check_ams_reading(const struct arc *c, const struct ams_reading *r, struct compl
     if (st == ST_OK && body.n == 0)
         st = ST_INTERNAL;
     if (st == ST_OK) {
-        explain_body(c->trace, c->v.arena, s, body, length);
+        explain_body(c->trace, c->v.arena, s, body, SLICE_EMPTY, length);
         if (o.code == DKIM_PASS || o.code == DKIM_FAIL)
             explain_coverage(c->trace, c->v.arena, c->headers, s);
         if (o.code == DKIM_FAIL)

@@ -2,16 +2,16 @@
 
 #include <inttypes.h>
 
+#include "dkim/accept.h"
 #include "dkim/explain.h"
 #include "dkim/verify.h"
-#include "mail/domain.h"
 
 struct candidate {
     struct candidate *next;
     struct dkim_signature sig;
     struct dkim_objection objection; /* DKIM_NONE: worth a look */
     bool looked_at;                  /* among the first `max_signatures` */
-    int body_id;
+    int body_id, other_body_id;      /* other: in the other canonicalisation; negative: not asked for */
     unsigned char digest[HASH_SIZE_MAX];
 };
 
@@ -76,135 +76,103 @@ dkim_add_field(struct dkim *d, const struct header_field *f)
     return ST_OK;
 }
 
-/* The author's own domain, then one above or below it, then all others (RFC 6376 6.1 leaves the order to us). */
-static unsigned
-distance(const struct candidate *c, slice author)
-{
-    if (author.n == 0 || slice_ieq(c->sig.d, author))
-        return 0;
-    return domain_equal_or_below(c->sig.d, author) || domain_equal_or_below(author, c->sig.d) ? 1 : 2;
-}
-
 static void
 choose(struct dkim *d, slice author)
 {
     unsigned left = d->v.options.max_signatures;
     for (unsigned far = 0; far <= 2; far++)
         for (struct candidate *c = d->first; c != NULL && left > 0; c = c->next)
-            if (c->objection.code == DKIM_NONE && distance(c, author) == far) {
+            if (c->objection.code == DKIM_NONE && dkim_distance(&c->sig, author) == far) {
                 c->looked_at = true;
                 left--;
                 verifier_ask_key(&d->v, &c->sig); /* free if asked already */
             }
 }
 
+static enum status
+prepare(struct dkim *d, struct candidate *c)
+{
+    const struct dkim_signature *s = &c->sig;
+    uint64_t length = s->has_length ? s->length : CANON_NO_LIMIT;
+    c->body_id = body_canon_want_with(d->body, s->hash, s->body_canon, length);
+    c->other_body_id = -1;
+    if (d->v.options.explain)
+        c->other_body_id = body_canon_want_with(
+            d->body, s->hash, s->body_canon == CANON_SIMPLE ? CANON_RELAXED : CANON_SIMPLE, length);
+    const struct header_field **fields = signed_fields(d->v.arena, d->headers, s);
+    if (c->body_id < 0 || fields == NULL)
+        return ST_NOMEM;
+    return signed_fields_hash(d->v.arena, s, fields, s->n_names, c->digest);
+}
+
 enum status
 dkim_header_end(struct dkim *d, const struct header_list *headers, slice author_domain, struct body_canon *body)
 {
+    enum status st = ST_OK;
     d->headers = headers;
     d->body = body;
     choose(d, author_domain);
-    for (struct candidate *c = d->first; c != NULL; c = c->next) {
-        if (!c->looked_at)
-            continue;
-        const struct dkim_signature *s = &c->sig;
-        c->body_id = body_canon_want_with(body, s->hash, s->body_canon, s->has_length ? s->length : CANON_NO_LIMIT);
-        const struct header_field **fields = signed_fields(d->v.arena, headers, s);
-        if (c->body_id < 0 || fields == NULL)
-            return ST_NOMEM;
-        enum status st = signed_fields_hash(d->v.arena, s, fields, s->n_names, c->digest);
-        if (st != ST_OK)
-            return st;
-    }
-    return ST_OK;
+    for (struct candidate *c = d->first; c != NULL && st == ST_OK; c = c->next)
+        if (c->looked_at)
+            st = prepare(d, c);
+    return st;
 }
 
 /* ---- judging */
 
-/* A second copy of what people and programs read once (RFC 6376 8.15, RFC 7103 5): of From any second one, of the others
- * one more than the signature covers.  The name, or NULL. */
-static const char *
-unsigned_copy(const struct dkim *d, const struct dkim_signature *s)
-{
-    static const char *const once[] = { "From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID",
-                                        "Content-Type", "Content-Transfer-Encoding", "MIME-Version" };
-    if (header_list_count_name(d->headers, SLICE("From")) > 1)
-        return "From";
-    for (size_t i = 0; i < COUNT(once); i++) {
-        size_t there = header_list_count_name(d->headers, slice_from(once[i]));
-        size_t covered = there > 1 ? dkim_signature_names_count(s, slice_from(once[i])) : 0;
-        if (covered > 0 && there > covered)
-            return once[i];
-    }
-    return NULL;
-}
-
-/* What verifies may still be unacceptable.  False: *r says why, or memory is out. */
-static bool
-acceptable(const struct dkim *d, const struct dkim_signature *s, struct dkim_result *r)
-{
-    const struct dkim_options *o = &d->v.options;
-    struct arena *a = d->v.arena;
-    const char *copy;
-    r->result = DKIM_POLICY;
-    if (s->has_time && s->time > o->now && s->time - o->now > (int64_t)o->clock_skew_s)
-        r->reason = arena_printf(a, "signed %" PRId64 " seconds in the future", s->time - o->now);
-    else if (s->has_expiry && o->now > s->expiry && o->now - s->expiry > (int64_t)o->clock_skew_s)
-        r->reason = arena_printf(a, "signature expired %" PRId64 " seconds ago", o->now - s->expiry);
-    else if (r->unsigned_bytes > 0 && !o->accept_unsigned_body)
-        r->reason = arena_printf(a, "%" PRIu64 " octets of the body are not signed", r->unsigned_bytes);
-    else if ((copy = unsigned_copy(d, s)) != NULL)
-        r->reason = arena_printf(a, "the header has more than one %s field, not all of them signed", copy);
-    else
-        return true;
-    return false;
-}
-
+/* Header and key are known to be as *r says; now the body and our own rules. */
 static enum status
-judge(const struct dkim *d, struct candidate *c, struct trace *t, struct dkim_result *r)
+settle(const struct dkim *d, const struct candidate *c, slice body, uint64_t length, struct dkim_result *r)
 {
     const struct dkim_signature *s = &c->sig;
     struct arena *a = d->v.arena;
-    struct signature_outcome o;
-    slice digest = { (const char *)c->digest, hash_size(s->hash) }, body = body_canon_digest(d->body, c->body_id);
-    uint64_t length = body_canon_length(d->body, c->body_id);
-    enum status st = verifier_check(&d->v, s, digest, &o);
-    if (st != ST_OK) {
-        signature_outcome_clear(&o);
-        return st;
-    }
-    if (body.n == 0) {
-        signature_outcome_clear(&o);
-        return ST_INTERNAL;
-    }
-    r->result = o.code;
-    r->reason = o.reason;
-    r->key_bits = o.key_bits;
-    r->testing = o.testing;
-    if (s->has_length && s->length < length)
-        r->unsigned_bytes = length - s->length;
-    bool same_body = slice_eq(body, s->bh);
-    explain_body(t, a, s, body, length);
-    if (o.code == DKIM_PASS || o.code == DKIM_FAIL)
-        explain_coverage(t, a, d->headers, s);
-    if (o.code == DKIM_FAIL)
-        explain_header(t, a, d->headers, s, o.key);
-    signature_outcome_clear(&o);
     if (r->result == DKIM_PERMERROR || r->result == DKIM_TEMPERROR)
         return ST_OK;
     if (s->has_length && s->length > length) { /* RFC 6376 3.5 l= */
         r->result = DKIM_PERMERROR;
         r->reason = arena_printf(a, "l= is larger than the body, which has %" PRIu64 " octets", length);
-    } else if (!same_body) {
-        r->reason = r->result == DKIM_PASS ? SLICE("body changed: its hash is not bh=; the header is intact")
-                                           : SLICE("body changed: its hash is not bh=; the signature does not verify either");
+    } else if (!slice_eq(body, s->bh)) {
+        r->reason = r->result == DKIM_PASS
+                        ? SLICE("body changed: its hash is not bh=; the header is intact")
+                        : SLICE("body changed: its hash is not bh=; the signature does not verify either");
         r->result = DKIM_FAIL;
-    } else if (r->result == DKIM_PASS && acceptable(d, s, r)) {
-        r->result = DKIM_PASS;
     } else if (r->result == DKIM_FAIL) {
         r->reason = arena_printf(a, "%.*s: the header was changed, or the key is another", SLICE_ARG(r->reason));
+    } else {
+        enum status st = dkim_accept(a, &d->v.options, d->headers, s, r->unsigned_bytes, &r->reason);
+        r->result = r->reason.n > 0 ? DKIM_POLICY : DKIM_PASS;
+        return st;
     }
     return r->reason.p == NULL ? ST_NOMEM : ST_OK;
+}
+
+static enum status
+judge(const struct dkim *d, const struct candidate *c, struct trace *t, struct dkim_result *r)
+{
+    const struct dkim_signature *s = &c->sig;
+    struct arena *a = d->v.arena;
+    struct signature_outcome o;
+    slice body = body_canon_digest(d->body, c->body_id);
+    uint64_t length = body_canon_length(d->body, c->body_id);
+    enum status st = verifier_check(&d->v, s, (slice){ (const char *)c->digest, hash_size(s->hash) }, &o);
+    if (st == ST_OK && body.n == 0)
+        st = ST_INTERNAL;
+    if (st == ST_OK) {
+        r->result = o.code;
+        r->reason = o.reason;
+        r->key_bits = o.key_bits;
+        r->testing = o.testing;
+        if (s->has_length && s->length < length)
+            r->unsigned_bytes = length - s->length;
+        explain_body(t, a, s, body, body_canon_digest(d->body, c->other_body_id), length);
+        if (o.code == DKIM_PASS || o.code == DKIM_FAIL)
+            explain_coverage(t, a, d->headers, s);
+        if (o.code == DKIM_FAIL)
+            explain_header(t, a, d->headers, s, o.key);
+        st = settle(d, c, body, length, r);
+    }
+    signature_outcome_clear(&o);
+    return st;
 }
 
 static enum status

@@ -29,6 +29,7 @@ struct dkim_options {
     unsigned clock_skew_s;   /* t= may lie that far ahead; x= may have passed that long ago */
     bool accept_unsigned_body; /* a pass although l= leaves body text unsigned; default no */
     bool accept_rsa_sha1;    /* only for the conformance cases of the old rules; the configuration never sets it */
+    bool explain;            /* a trace will be handed in: hash the body in both canonicalisations, to tell what changed */
     int64_t now;             /* Unix time to judge by */
 };
 

@@ -147,22 +147,31 @@ explain_header(struct trace *t, struct arena *a, const struct header_list *heade
                   "no single added field explains it");
 }
 
-void
-explain_body(struct trace *t, struct arena *a, const struct dkim_signature *sig, slice computed, uint64_t length)
+static slice
+base64_of(struct arena *a, slice data)
 {
     struct strbuf b;
+    strbuf_init(&b, 0);
+    base64_encode(&b, data);
+    return strbuf_finish(&b, a);
+}
+
+void
+explain_body(struct trace *t, struct arena *a, const struct dkim_signature *sig, slice computed, slice other,
+             uint64_t length)
+{
     if (t == NULL)
         return;
-    strbuf_init(&b, 0);
-    base64_encode(&b, sig->bh);
-    slice signed_hash = strbuf_finish(&b, a);
-    base64_encode(&b, computed);
-    slice ours = strbuf_finish(&b, a);
-    bool same = slice_eq(sig->bh, computed);
+    bool same = slice_eq(sig->bh, computed), relaxed = sig->body_canon == CANON_RELAXED;
     trace_line(t, "body %s: %" PRIu64 " octets as %s", same ? "unchanged" : "changed", length,
-               sig->body_canon == CANON_RELAXED ? "relaxed" : "simple");
+               relaxed ? "relaxed" : "simple");
     if (same)
         return;
+    slice signed_hash = base64_of(a, sig->bh), ours = base64_of(a, computed);
     trace_line(t, "signed as   bh=%.*s", SLICE_ARG(signed_hash));
     trace_line(t, "is now      bh=%.*s", SLICE_ARG(ours));
+    if (other.n > 0 && slice_eq(sig->bh, other))
+        trace_line(t, "as %s it is bh=: %s", relaxed ? "simple" : "relaxed",
+                   relaxed ? "the signer says one thing in c= and did another"
+                           : "only white space at line ends or between words changed, which c= does not allow");
 }

@@ -15,7 +15,8 @@ void explain_coverage(struct trace *t, struct arena *a, const struct header_list
 void explain_header(struct trace *t, struct arena *a, const struct header_list *headers, const struct dkim_signature *sig,
                     const struct public_key *key);
 
-/* The two body hashes side by side. */
-void explain_body(struct trace *t, struct arena *a, const struct dkim_signature *sig, slice computed, uint64_t length);
+/* The two body hashes side by side.  `other` is the hash in the other canonicalisation; empty: not known. */
+void explain_body(struct trace *t, struct arena *a, const struct dkim_signature *sig, slice computed, slice other,
+                  uint64_t length);
 
 #endif

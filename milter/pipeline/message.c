@@ -263,6 +263,7 @@ first_header(struct message *m)
                               .clock_skew_s = m->c->clock_drift_s,
                               .accept_unsigned_body = m->c->accept_unsigned_body,
                               .accept_rsa_sha1 = m->p->parts.accept_rsa_sha1,
+                              .explain = m->t != NULL,
                               .now = now };
     m->dkim = dkim_new(m->a, m->dns, m->p->parts.keys, &o);
     m->arc = arc_new(m->a, m->dns, m->p->parts.keys, &o);

@@ -501,6 +501,10 @@ failures_are_explained(void **state)
     slice sig = bed_sign(bed, bed->rsa, TAGS, header, body);
     explained(sig, header, "changed\r\n", "is now      bh=");
     explained(sig, header, body, "body unchanged: 28 octets");
+    bed->options.explain = true;
+    slice simple = bed_sign(bed, bed->rsa, "v=1; a=rsa-sha256; d=example.org; s=rsa; h=from;", header, body);
+    explained(simple, header, "Hi.\r\n\r\nAre you  hungry yet?\r\n", "only white space at line ends");
+    bed->options.explain = false;
     explained(sig, header, body, "subject: 1 in the header, 1 in h=: signed");
     explained(sig, "From: Joe <joe@example.org>\r\n", body, "subject: 0 in the header, 1 in h=: missing");
     explained(sig, bed_printf(bed, "%sSubject: spam\r\n", header).p, body,
