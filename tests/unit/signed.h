@@ -13,6 +13,7 @@
 #include "crypto/sign.h"
 #include "dkim/verify.h"
 #include "dns/zone.h"
+#include "second/second.h"
 
 struct bed {
     struct arena *a;
@@ -26,6 +27,8 @@ struct bed {
     /* of the last verification */
     const struct dkim_result *results;
     size_t n;
+    const struct dkim_result *second; /* libopendkim's; n 0 in a build without it */
+    size_t n_second;
     struct arc_result arc;
     struct dns_usage usage;
 };
@@ -163,6 +166,24 @@ bed_sign(struct bed *b, const struct private_key *k, const char *tags, const cha
     return bed_sign_as(b, "DKIM-Signature", SIGNATURE_DKIM, k, tags, slice_from(header), slice_from(body));
 }
 
+static inline void
+bed_second(struct bed *b, const struct second_dkim_ops *ops, struct dns_session *s, const struct header_list *l, slice body,
+           size_t step)
+{
+    struct second_dkim *d = ops->start(b->a, s, &b->options);
+    assert_non_null(d);
+    for (size_t i = 0; i < header_list_count(l); i++)
+        assert_int_equal(ops->add_field(d, header_list_at(l, i)), ST_OK);
+    assert_int_equal(ops->header_end(d, l, slice_from(b->author)), ST_OK);
+    for (size_t i = 0; i < body.n;) {
+        slice chunk = slice_head(slice_tail(body, i), step == 0 ? body.n : step);
+        assert_int_equal(ops->body(d, chunk), ST_OK);
+        i += chunk.n;
+    }
+    assert_int_equal(ops->finish(d, NULL, &b->second, &b->n_second), ST_OK);
+    ops->clear(d);
+}
+
 /* step: octets of a chunk; 0: the whole body at once. */
 static inline void
 bed_verify_in(struct bed *b, slice header, slice body, size_t step)
@@ -192,6 +213,9 @@ bed_verify_in(struct bed *b, slice header, slice body, size_t step)
     assert_int_equal(dkim_finish(d, b->trace, &b->results, &b->n), ST_OK);
     assert_int_equal(arc_finish(c, b->trace, &b->arc), ST_OK);
     b->usage = dns_session_usage(s);
+    b->n_second = 0;
+    if (second_dkim() != NULL)
+        bed_second(b, second_dkim(), s, l, body, step);
     body_canon_clear(canon);
     dns_session_free(s);
     resolver_free(r);

@@ -25,6 +25,22 @@ static const char header[] = "From: Joe <joe@example.org>\r\nTo: sue@example.net
 static const char body[] = "Hi.\r\n\r\nAre you hungry yet?\r\n";
 #define TAGS "v=1; a=rsa-sha256; c=relaxed/relaxed; d=example.org; s=rsa; h=from:to:subject;"
 
+/* libopendkim is asked about every message here.  Where it says otherwise, it is known why. */
+static void
+check_second(const char *label)
+{
+    static const char *const deviations[] = {
+        "i quoted",        /* it does not decode dkim-quoted-printable in the domain of i= (RFC 6376 2.11, 3.5) */
+        "b in the middle", /* it does not find the value of "b =" with white space before the "=" (3.2, 3.7) */
+    };
+    slice differs = second_dkim_difference(bed->a, bed->results, bed->n, bed->second, bed->n_second);
+    for (size_t i = 0; i < COUNT(deviations); i++)
+        if (strcmp(label, deviations[i]) == 0)
+            return;
+    if (differs.n > 0)
+        fail_msg("%s: %.*s", label, SLICE_ARG(differs));
+}
+
 static void
 expect(const char *label, enum dkim_result_code want, const char *reason)
 {
@@ -33,6 +49,7 @@ expect(const char *label, enum dkim_result_code want, const char *reason)
     if (r->result != want || !slice_icontains(r->reason, slice_from(reason)) || (want == DKIM_PASS && r->reason.n > 0))
         fail_msg("%s: got %s \"%.*s\", wanted %s \"%s\"", label, dkim_result_name(r->result), SLICE_ARG(r->reason),
                  dkim_result_name(want), reason);
+    check_second(label);
 }
 
 static void
