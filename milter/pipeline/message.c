@@ -64,6 +64,7 @@ message_free(struct message *m)
         return;
     struct pipeline *p = m->p;
     dns_session_free(m->dns); /* first: its callbacks read the requests in the arena */
+    checks_dkim_clear(m);
     body_canon_clear(m->body);
     arena_free(m->a);
     pipeline_release(p);
@@ -265,9 +266,9 @@ first_header(struct message *m)
                               .accept_rsa_sha1 = m->p->parts.accept_rsa_sha1,
                               .explain = m->t != NULL,
                               .now = now };
-    m->dkim = dkim_new(m->a, m->dns, m->p->parts.keys, &o);
+    checks_dkim_start(m, &o);
     m->arc = arc_new(m->a, m->dns, m->p->parts.keys, &o);
-    if (m->dkim == NULL || m->arc == NULL)
+    if (m->arc == NULL)
         message_note(m, ST_NOMEM);
 }
 
@@ -275,7 +276,7 @@ first_header(struct message *m)
 static void
 look_at_field(struct message *m, const struct header_field *f)
 {
-    message_note(m, dkim_add_field(m->dkim, f));
+    checks_dkim_field(m, f);
     message_note(m, arc_header(m->arc, f));
     if (slice_ieq(f->name, SLICE("List-Id")) || slice_ieq(f->name, SLICE("List-Post"))) {
         m->record.list_traffic = true;
@@ -324,7 +325,7 @@ message_eoh(struct message *m)
     }
     message_note(m, author_find(m->a, m->headers, &m->author));
     m->record.header_from = m->author.domain;
-    message_note(m, dkim_header_end(m->dkim, m->headers, m->author.domain, m->body));
+    checks_dkim_header_end(m);
     message_note(m, arc_eoh(m->arc, m->headers, m->body));
     sealing_eoh(m);
     return reply_continue;
@@ -334,8 +335,10 @@ struct reply
 message_body(struct message *m, slice chunk)
 {
     m->record.bytes += chunk.n;
-    if (m->trouble == ST_OK && m->body != NULL)
+    if (m->trouble == ST_OK && m->body != NULL) {
         body_canon_feed(m->body, chunk);
+        checks_dkim_body(m, chunk);
+    }
     return reply_continue;
 }
 

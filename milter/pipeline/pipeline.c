@@ -62,6 +62,10 @@ load_parts(struct pipeline *p, struct strbuf *errors)
         strbuf_add_str(errors, "SPFEngine libspf2: this program was built without libspf2; allowed is native\n");
         ok = false;
     }
+    if (c->dkim_engine == ENGINE_OTHER && second_dkim() == NULL) {
+        strbuf_add_str(errors, "DKIMEngine libopendkim: this program was built without libopendkim; allowed is native\n");
+        ok = false;
+    }
     ok = sealing_load(p, errors) && ok;
     if (c->psl_guard || c->walk_compare)
         ok = load_psl(p, c->public_suffix_list, errors) && ok;

@@ -15,6 +15,7 @@ struct arc_seal;
 struct dmarc_psl;
 struct rules;
 struct sealers;
+struct second_dkim;
 struct two_pass;
 struct two_pass_verdict;
 
@@ -38,7 +39,8 @@ struct message {
     struct dns_session *dns;
     struct header_list *headers;
     struct body_canon *body;
-    struct dkim *dkim;
+    struct dkim *dkim;               /* NULL: only the other engine is asked */
+    struct second_dkim *second_dkim; /* NULL: only the native one is */
     struct arc *arc;
     struct author author;
     struct spf_request mfrom_request, helo_request;
@@ -71,5 +73,13 @@ const struct verdict *message_decide(struct message *m);
 
 /* The SPF checks, by the engine configured (checks.c). */
 enum status checks_spf(struct message *m, const struct spf_request *rq, struct spf_outcome *out);
+
+/* The DKIM checks, by the engine configured and perhaps the other one (checks_dkim.c); called in this order. */
+void checks_dkim_start(struct message *m, const struct dkim_options *o);
+void checks_dkim_field(struct message *m, const struct header_field *f);
+void checks_dkim_header_end(struct message *m);
+void checks_dkim_body(struct message *m, slice chunk); /* the native engine hangs on m->body */
+void checks_dkim_finish(struct message *m);
+void checks_dkim_clear(struct message *m);
 
 #endif

@@ -55,7 +55,7 @@ finish_signatures(struct message *m)
     message_note(m, body_canon_finish(m->body));
     if (m->trouble != ST_OK)
         return;
-    message_note(m, dkim_finish(m->dkim, m->t, &r->dkim, &r->n_dkim));
+    checks_dkim_finish(m);
     message_note(m, arc_finish(m->arc, m->t, &r->arc));
 }
 
