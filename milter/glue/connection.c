@@ -24,12 +24,14 @@ connection_free(struct connection *c)
     if (c == NULL)
         return;
     connection_end_message(c);
-    atomic_fetch_sub_explicit(&service_counters(c->service)->connections, 1, memory_order_relaxed);
+    struct counters *n = service_counters(c->service);
     free(c->name);
     free(c->mta_name);
     free(c->daemon_name);
     free(c->helo);
     free(c);
+    /* last, and released: who has waited for the count to be 0 may take everything down */
+    atomic_fetch_sub_explicit(&n->connections, 1, memory_order_release);
 }
 
 void

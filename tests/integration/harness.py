@@ -9,6 +9,8 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(TOP, 'contrib'))
 sys.dont_write_bytecode = True
 
+from world import Daemon  # noqa: E402
+
 BUILD = os.path.abspath(os.environ.get('VIDIMUS_BUILD', os.path.join(TOP, 'build-tests')))
 PACKAGES = os.environ.get('VIDIMUS_PACKAGES', '/var/tmp/vidimus-packages')
 TOOL = os.path.join(BUILD, 'vidimus')
@@ -44,9 +46,16 @@ class Suite:
             self.passed += 1
             print('ok %s' % name, flush=True)
 
+    @staticmethod
+    def ended_well(daemon, status):
+        equal(daemon.faults(), [], 'faults')
+        equal(status, 0, 'exit status')
+
     def finish(self):
         for s in reversed(self.servers):
-            s.stop()
+            status = s.stop()
+            if isinstance(s, Daemon):
+                self.test('the daemon ends well', self.ended_well, s, status)
         if self.failed and os.environ.get('VIDIMUS_KEEP'):
             print('kept: ' + self.folder)
         else:

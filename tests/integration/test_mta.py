@@ -147,7 +147,8 @@ def big_message(mta, daemon):
     wait_for('delivery', lambda: len(mta.delivered()) > count, 60)
     after = peak_kb(daemon.pid)
     print('    peak memory %d KB before, %d KB after a message of 25 MB' % (before, after))
-    check(after - before < 2048, 'the body is never stored: %d KB more at the peak' % (after - before))
+    if not os.environ.get('VIDIMUS_WATCHED'):  # whose memory is mostly not ours
+        check(after - before < 2048, 'the body is never stored: %d KB more at the peak' % (after - before))
 
 
 def many(mta, daemon, messages=2000, connections=50):
@@ -223,7 +224,8 @@ def main():
             suite.test('%s: forged among kept, seed %d' % (name, seed), forged_among_kept, mta, seed)
     postfix, daemon = worlds[0]
     suite.test('a message of 25 MB in constant memory', big_message, postfix, daemon)
-    suite.test('2,000 messages over 50 connections', many, postfix, daemon)
+    messages = int(os.environ.get('VIDIMUS_MESSAGES', '2000'))
+    suite.test('%d messages over 50 connections' % messages, many, postfix, daemon, messages)
     suite.test('DNS down, OnError tempfail', name_server_down, 'tempfail', ('451',))
     suite.test('DNS down, OnError accept', name_server_down, 'accept', ('250',))
     shutil.rmtree(run_folder, ignore_errors=True)
