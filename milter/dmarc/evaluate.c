@@ -60,7 +60,7 @@ static bool
 plain_answer(const struct evaluation *e, bool strict, slice domain, enum alignment *out)
 {
     *out = slice_ieq(domain, e->in->author_domain) ? ALIGN_YES : ALIGN_NO;
-    if (*out == ALIGN_YES || (strict && !e->provisional) || !shares_suffix(domain, e->in->author_domain))
+    if (*out == ALIGN_YES || strict || !shares_suffix(domain, e->in->author_domain))
         return true;
     return false;
 }

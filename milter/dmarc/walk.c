@@ -140,6 +140,13 @@ dmarc_memo_start(struct dmarc_memo *m, slice domain)
 
 /* ---- the walk */
 
+/* psd=n, psd=y: stop (RFC 9989 4.10 steps 2 and 6). */
+static bool
+ends_here(const struct dmarc_step *s)
+{
+    return s != NULL && s->record != NULL && s->record->psd != 'u';
+}
+
 void
 dmarc_walk_init(struct dmarc_walk *w, slice start)
 {
@@ -153,7 +160,7 @@ dmarc_walk_on(struct dmarc_walk *w, struct dmarc_memo *m, size_t steps)
     size_t n = dmarc_walk_names(w->start, names);
     if (w->complete || w->trouble != NULL)
         return ST_OK;
-    for (size_t i = w->n; i < steps && i < n; i++)
+    for (size_t i = w->n; i < steps && i < n && !ends_here(known(m, names[i])); i++)
         dmarc_memo_start(m, names[i]);
     while (w->n < steps && w->n < n) {
         const struct dmarc_step *s = dmarc_memo_ask(m, names[w->n]);
@@ -164,7 +171,7 @@ dmarc_walk_on(struct dmarc_walk *w, struct dmarc_memo *m, size_t steps)
             w->trouble = s;
             return ST_OK;
         }
-        if (s->record != NULL && s->record->psd != 'u') { /* psd=n, psd=y: stop (4.10 steps 2 and 6) */
+        if (ends_here(s)) {
             w->complete = true;
             return ST_OK;
         }

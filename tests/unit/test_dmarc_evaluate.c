@@ -3,7 +3,6 @@
 
 #include "base/strbuf.h"
 #include "dmarc/dmarc.h"
-#include "dmarc/psl.h"
 #include "dns/zone.h"
 
 #define TROUBLE "$STATUS _dmarc."
@@ -297,11 +296,232 @@ test_evaluate(void **state)
         }
 }
 
+/* ---- what is asked: RFC 9989 4.10 and 5.1.8, and not a question more than needed */
+
+static const struct {
+    const char *label, *zone, *author, *spf, *dkim;
+    const char *asked; /* in order, without "_dmarc." for TXT; other types as "A name" */
+} walks[] = {
+    { "4.10, thirteen labels", "", "a.b.c.d.e.f.g.h.i.j.mail.example.com", "none -", "",
+      "a.b.c.d.e.f.g.h.i.j.mail.example.com g.h.i.j.mail.example.com h.i.j.mail.example.com i.j.mail.example.com "
+      "j.mail.example.com mail.example.com example.com com" },
+    { "5.1.8, ten labels", "_dmarc.b.c.d.e.f.g.example.com TXT \"v=DMARC1; p=none; psd=n\"\n",
+      "mail.a.b.c.d.e.f.g.example.com", "none -", "",
+      "mail.a.b.c.d.e.f.g.example.com c.d.e.f.g.example.com d.e.f.g.example.com e.f.g.example.com f.g.example.com "
+      "g.example.com example.com com" },
+    { "eight labels", "", "h7.h6.h5.h4.h3.h2.b.c", "none -", "",
+      "h7.h6.h5.h4.h3.h2.b.c h6.h5.h4.h3.h2.b.c h5.h4.h3.h2.b.c h4.h3.h2.b.c h3.h2.b.c h2.b.c b.c c" },
+    { "nine labels: eight are skipped", "", "h8.h7.h6.h5.h4.h3.h2.b.c", "none -", "",
+      "h8.h7.h6.h5.h4.h3.h2.b.c h6.h5.h4.h3.h2.b.c h5.h4.h3.h2.b.c h4.h3.h2.b.c h3.h2.b.c h2.b.c b.c c" },
+    { "one label", "", "com", "none -", "", "com" },
+    { "nothing passes: only the policy is wanted", R, "example.com", "fail example.com", "fail example.com", "example.com" },
+    { "the same domain", R, "example.com", "pass example.com", "pass example.com", "example.com" },
+    { "another top-level domain", R, "example.com", "pass example.net", "pass example.org", "example.com" },
+    { "strict", "_dmarc.example.com TXT \"v=DMARC1; p=none; aspf=s; adkim=s\"\n", "example.com", "pass a.example.com",
+      "pass b.example.com", "example.com" },
+    { "outside the organization", R, "example.com", "pass bounce.esp.com", "pass esp.com", "example.com com" },
+    /* what is above a psd tag has been asked at the same time; it is not looked at */
+    { "psd=n ends the walk", "_dmarc.example.com TXT \"v=DMARC1; p=none; psd=n\"\n", "a.example.com", "pass example.com", "",
+      "a.example.com example.com com" },
+    { "psd=n at the start ends it", "_dmarc.example.com TXT \"v=DMARC1; p=none; psd=n\"\n", "example.com",
+      "pass a.example.com", "", "example.com a.example.com" },
+    { "psd=y at the start ends it", "_dmarc.bank.example TXT \"v=DMARC1; p=none; psd=y\"\n", "bank.example",
+      "pass a.bank.example", "", "bank.example a.bank.example" },
+    { "names asked once for all walks", R, "mail.example.com", "pass b.example.com", "pass b.example.com, pass c.b.example.com",
+      "mail.example.com example.com com b.example.com c.b.example.com" },
+    { "a signature that fails asks nothing", R, "example.com", "none -", "fail a.example.com, permerror b.example.com",
+      "example.com" },
+    { "np unlike sp: does it exist?", "_dmarc.example.com TXT \"v=DMARC1; p=none; np=reject\"\n", "a.example.com", "none -", "",
+      "a.example.com example.com com A a.example.com" },
+    { "np unlike sp, SPF has asked", "_dmarc.example.com TXT \"v=DMARC1; p=none; np=reject\"\n", "a.example.com",
+      "none a.example.com", "", "a.example.com example.com com TXT a.example.com" },
+    { "np unlike sp, a name below exists", "_dmarc.example.com TXT \"v=DMARC1; p=none; np=reject\"\n_dmarc.a.example.com TXT \"x\"\n",
+      "a.example.com", "none -", "", "a.example.com example.com com" },
+    { "np like sp", "_dmarc.example.com TXT \"v=DMARC1; p=none; sp=reject; np=reject\"\n", "a.example.com", "none -", "",
+      "a.example.com example.com com" },
+    { "np does not matter to the name with the record", "_dmarc.example.com TXT \"v=DMARC1; p=none; np=reject\"\n",
+      "example.com", "none -", "", "example.com" },
+};
+
+struct questions {
+    struct strbuf text;
+    unsigned n;
+};
+
+static void
+note_question(void *arg, enum dns_type type, slice name, const struct dns_answer *answer)
+{
+    struct questions *q = arg;
+    (void)answer;
+    if (q->n++ > 0)
+        strbuf_add_char(&q->text, ' ');
+    if (type == DNS_TXT && slice_starts(name, SLICE("_dmarc.")))
+        strbuf_add(&q->text, slice_tail(name, 7));
+    else
+        strbuf_printf(&q->text, "%s %.*s", dns_type_name(type), SLICE_ARG(name));
+}
+
+static void
+test_walks(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(walks); i++)
+        for (int prefetched = 0; prefetched < 2; prefetched++) {
+            struct world w;
+            struct dmarc_result r;
+            struct questions q = { .n = 0 };
+            strbuf_init(&q.text, 0);
+            world_open(&w, walks[i].zone, walks[i].author, walks[i].spf, walks[i].dkim);
+            if (prefetched)
+                dmarc_prefetch(w.a, w.dns, w.in.author_domain);
+            assert_int_equal(dmarc_evaluate(w.a, w.dns, &w.in, NULL, &r), ST_OK);
+            dns_session_each(w.dns, note_question, &q);
+            if (strcmp(strbuf_str(&q.text), walks[i].asked) != 0) /* asked ahead is what is asked anyway */
+                fail_msg("%s: asked %s", walks[i].label, strbuf_str(&q.text));
+            world_close(&w);
+            strbuf_clear(&q.text);
+        }
+}
+
+/* No walk asks more than eight names, whatever the name. */
+static void
+test_eight_at_most(void **state)
+{
+    (void)state;
+    char name[256] = "com";
+    for (unsigned labels = 1; labels < 120; labels++) {
+        struct world w;
+        struct dmarc_result r;
+        world_open(&w, "", name, "none -", "");
+        assert_int_equal(dmarc_evaluate(w.a, w.dns, &w.in, NULL, &r), ST_OK);
+        assert_int_equal(r.result, DMARC_NONE);
+        assert_int_equal(dns_session_usage(w.dns).questions, labels < 8 ? labels : 8);
+        world_close(&w);
+        memmove(name + 2, name, strlen(name) + 1);
+        memcpy(name, "x.", 2);
+    }
+}
+
+/* RFC 9989 4.4.2: the HELO identity does not count, though it passes. */
+static void
+test_helo_does_not_count(void **state)
+{
+    (void)state;
+    struct world w;
+    struct dmarc_result r;
+    world_open(&w, R, "example.com", "pass example.com", "");
+    w.spf.scope = SPF_SCOPE_HELO;
+    assert_int_equal(dmarc_evaluate(w.a, w.dns, &w.in, NULL, &r), ST_OK);
+    assert_int_equal(r.result, DMARC_FAIL);
+    assert_false(r.spf_aligned);
+    world_close(&w);
+}
+
+/* dkim_aligns is there for each signature, and for failing ones from what is known. */
+static void
+test_each_signature(void **state)
+{
+    (void)state;
+    struct world w;
+    struct dmarc_result r;
+    world_open(&w, R, "mail.example.com", "none -",
+               "fail mail.example.com, fail b.example.com, pass c.example.com, pass example.net, fail example.net, permerror -");
+    assert_int_equal(dmarc_evaluate(w.a, w.dns, &w.in, NULL, &r), ST_OK);
+    static const bool want[] = { true, true, true, false, false, false };
+    assert_memory_equal(r.dkim_aligns, want, sizeof(want));
+    world_close(&w);
+}
+
+/* A budget or a deadline that is spent is temperror, never fail. */
+static void
+test_budget(void **state)
+{
+    (void)state;
+    for (unsigned budget = 0; budget < 8; budget++) {
+        struct world w;
+        struct dmarc_result r;
+        const struct dns_limits limits = { .timeout_ms = 5000, .max_queries = budget };
+        world_open(&w, R, "a.b.example.com", "pass c.example.com", "");
+        dns_session_free(w.dns);
+        w.dns = dns_session_new(w.resolver, &limits);
+        assert_int_equal(dmarc_evaluate(w.a, w.dns, &w.in, NULL, &r), ST_OK);
+        assert_int_equal(r.result, budget < 5 ? DMARC_TEMPERROR : DMARC_PASS);
+        assert_int_equal(r.disposition, DMARC_POLICY_NONE);
+        assert_true((r.reason.n > 0) == (budget < 5));
+        world_close(&w);
+    }
+}
+
+/* Every allocation that fails is ST_NOMEM and leaves the result alone. */
+static void
+test_no_memory(void **state)
+{
+    (void)state;
+    bool worked = false;
+    for (size_t limit = 1; limit < 100000 && !worked; limit += 37) {
+        struct world w;
+        struct dmarc_result r = { .result = DMARC_PERMERROR };
+        world_open(&w, R, "a.example.com", "pass b.example.com", "fail c.example.com, pass example.net");
+        struct arena *small = arena_new(limit);
+        if (small != NULL) {
+            enum status st = dmarc_evaluate(small, w.dns, &w.in, NULL, &r);
+            worked = st == ST_OK;
+            assert_true(worked ? r.result == DMARC_PASS : st == ST_NOMEM && r.result == DMARC_PERMERROR);
+        }
+        arena_free(small);
+        world_close(&w);
+    }
+    assert_true(worked);
+}
+
+/* ---- several author domains (RFC 9989 11.5): the strictest policy among those that fail, never a pass */
+
+static void
+test_several_authors(void **state)
+{
+    (void)state;
+    static const char zone[] = "_dmarc.none.example TXT \"v=DMARC1; p=none\"\n"
+                               "_dmarc.quar.example TXT \"v=DMARC1; p=quarantine\"\n"
+                               "_dmarc.rej.example TXT \"v=DMARC1; p=reject\"\n" TROUBLE "late.example * servfail\n";
+    static const struct {
+        const char *authors, *want; /* result policy disposition policy-domain */
+    } several[] = {
+        { "pass.example rej.example", "fail reject reject rej.example ?" },
+        { "rej.example pass.example", "fail reject reject rej.example ?" },
+        { "none.example quar.example", "fail quarantine quarantine quar.example ?" },
+        { "quar.example rej.example none.example", "fail reject reject rej.example ?" },
+        { "late.example none.example", "fail none none none.example ?" },
+        { "late.example gone.example", "temperror - none - ?" },
+        { "gone.example left.example", "permerror - none - ?" },
+        { "none.example none.example none.example none.example rej.example", "fail none none none.example ?" },
+        { "pass.example pass.example", "permerror - none - ?" }, /* not even when each would pass */
+    };
+    for (size_t i = 0; i < COUNT(several); i++) {
+        struct world w;
+        struct dmarc_result r;
+        slice authors[8];
+        size_t n = 0;
+        world_open(&w, zone, "unused.example", "pass pass.example", "");
+        for (slice rest = slice_from(several[i].authors); rest.n > 0;)
+            slice_cut(rest, ' ', &authors[n++], &rest);
+        assert_int_equal(dmarc_evaluate_several(w.a, w.dns, &w.in, authors, n, NULL, &r), ST_OK);
+        slice got = result_text(w.a, &r), want = slice_from(several[i].want);
+        if (!slice_starts(got, slice_head(want, want.n - 1)) || r.reason.n == 0)
+            fail_msg("%s: %.*s", several[i].authors, SLICE_ARG(got));
+        if (n > DMARC_MAX_AUTHORS)
+            assert_true(slice_icontains(r.reason, SLICE("not all evaluated")));
+        world_close(&w);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_evaluate),
+        cmocka_unit_test(test_evaluate),        cmocka_unit_test(test_walks),
+        cmocka_unit_test(test_eight_at_most),   cmocka_unit_test(test_helo_does_not_count),
+        cmocka_unit_test(test_each_signature),  cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_no_memory),       cmocka_unit_test(test_several_authors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
