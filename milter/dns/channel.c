@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -39,16 +40,24 @@ struct sending {
     void *arg;
 };
 
+/* c-ares counts its users in a variable of its own without a lock; a reload makes and frees resolvers at the same time. */
+static pthread_mutex_t library_lock = PTHREAD_MUTEX_INITIALIZER;
+
 enum status
 channel_library_init(void)
 {
-    return ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS ? ST_OK : ST_INTERNAL;
+    pthread_mutex_lock(&library_lock);
+    int rc = ares_library_init(ARES_LIB_INIT_ALL);
+    pthread_mutex_unlock(&library_lock);
+    return rc == ARES_SUCCESS ? ST_OK : ST_INTERNAL;
 }
 
 void
 channel_library_clear(void)
 {
+    pthread_mutex_lock(&library_lock);
     ares_library_cleanup();
+    pthread_mutex_unlock(&library_lock);
 }
 
 /* ---- sockets, as c-ares is to use them ---- */

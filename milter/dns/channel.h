@@ -33,7 +33,7 @@ struct channel_options {
     uint32_t tag;   /* upper half of the epoll data; the lower half is the descriptor */
 };
 
-/* Once before the first channel and once after the last; not thread-safe. */
+/* Before the first channel and after the last of each user. */
 enum status channel_library_init(void);
 void channel_library_clear(void);
 

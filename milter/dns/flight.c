@@ -10,15 +10,17 @@
 #define MISSES_DOWN 3        /* timeouts in a row that make a server silent */
 #define SILENT_MS 10000      /* how long it is left alone then */
 #define UNREACHABLE_MS 1000  /* and after a refused connection: it may just be starting again */
+#define PAUSE_MS 200         /* before all are tried again, when none can be reached */
+#define PAUSES_MAX 8         /* a local resolver restarts within that time; longer, and it is down */
 
 struct flight {
     struct shard *shard;
     struct dns_request *requests;
     struct flight *next_in_bucket;
-    struct flight *next; /* in todo or outbox */
-    uint64_t hash, give_up_ms;
+    struct flight *next; /* in todo, parked or outbox */
+    uint64_t hash, give_up_ms, resume_ms;
     enum dns_type type;
-    unsigned attempts, links;
+    unsigned attempts, links, pauses;
     unsigned failed;     /* bit of each server that answered with a failure */
     bool authenticated;  /* all links so far */
     uint32_t ttl;        /* the smallest of the links so far */
@@ -62,9 +64,10 @@ server_missed(struct server_state *sv, bool unreachable, uint64_t now_ms)
 /* The next one to ask, n_servers if each has answered with a failure.  One that was silent is tried by one question only
  * when its time is over; the others go on leaving it alone until that one has its answer. */
 static size_t
-choose_server(const struct flight *f, struct flight_rules *rules, uint64_t now_ms)
+choose_server(const struct flight *f, struct flight_rules *rules, uint64_t now_ms, bool *all_down)
 {
     size_t n = rules->n_servers, first = f->attempts == 0 ? 0 : f->server + 1, fallback = n;
+    *all_down = false;
     for (size_t i = 0; i < n; i++) {
         size_t at = (first + i) % n;
         struct server_state *sv = &rules->servers[at];
@@ -80,6 +83,7 @@ choose_server(const struct flight *f, struct flight_rules *rules, uint64_t now_m
         if (fallback == n)
             fallback = at;
     }
+    *all_down = true;
     return fallback;
 }
 
@@ -169,13 +173,29 @@ give_up(struct flight *f, struct outbox *out)
     land(f, dns_result_static(f->failed != 0 ? DNS_SERVFAIL : DNS_TIMEOUT), out);
 }
 
+/* Refusals come at once: without a pause all attempts would be over before a server that restarts is back. */
+static void
+park(struct flight *f, uint64_t now_ms)
+{
+    f->pauses++;
+    f->attempts = 0;
+    f->resume_ms = now_ms + PAUSE_MS;
+    f->next = f->shard->parked;
+    f->shard->parked = f;
+}
+
 static void
 try_next(struct flight *f, struct outbox *out)
 {
     struct flight_rules *rules = f->shard->rules;
     uint64_t now_ms = clock_mono_ms();
-    size_t server = choose_server(f, rules, now_ms);
-    if (server == rules->n_servers || f->attempts >= rules->attempts || now_ms >= f->give_up_ms)
+    bool all_down = false;
+    size_t server = choose_server(f, rules, now_ms, &all_down);
+    if (server == rules->n_servers || now_ms >= f->give_up_ms)
+        give_up(f, out);
+    else if (all_down && f->attempts > 0 && f->outcome == CHANNEL_UNREACHABLE && f->pauses < PAUSES_MAX)
+        park(f, now_ms);
+    else if (f->attempts >= rules->attempts)
         give_up(f, out);
     else
         send_to(f, server);
@@ -274,9 +294,32 @@ flight_launch(struct shard *s, uint64_t hash, struct dns_request *req, struct ou
 /* ---- ends ---- */
 
 uint64_t
-flights_expire(struct shard *s, uint64_t now_ms, struct outbox *out)
+flights_parked_until(const struct shard *s)
 {
     uint64_t earliest = UINT64_MAX;
+    for (const struct flight *f = s->parked; f != NULL; f = f->next)
+        if (f->resume_ms < earliest)
+            earliest = f->resume_ms;
+    return earliest;
+}
+
+uint64_t
+flights_expire(struct shard *s, uint64_t now_ms, struct outbox *out)
+{
+    struct flight *parked = s->parked;
+    s->parked = NULL;
+    while (parked != NULL) {
+        struct flight *f = parked;
+        parked = f->next;
+        if (now_ms >= f->resume_ms) {
+            try_next(f, out);
+        } else {
+            f->next = s->parked;
+            s->parked = f;
+        }
+    }
+    flights_go_on(s, out);
+    uint64_t earliest = flights_parked_until(s);
     if (s->n_flights == 0)
         return earliest;
     for (size_t i = 0; i < FLIGHT_BUCKETS; i++) {
@@ -301,7 +344,12 @@ flights_expire(struct shard *s, uint64_t now_ms, struct outbox *out)
 void
 flights_abandon(struct shard *s, struct outbox *out)
 {
-    flights_go_on(s, out); /* those whose channel has said CHANNEL_CLOSED: all there are */
+    while (s->parked != NULL) {
+        struct flight *f = s->parked;
+        s->parked = f->next;
+        give_up(f, out);
+    }
+    flights_go_on(s, out); /* those whose channel has said CHANNEL_CLOSED: all the others */
 }
 
 void

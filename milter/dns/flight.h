@@ -40,7 +40,8 @@ struct shard {
     pthread_mutex_t lock;
     struct channel *channels[NAMESERVERS_MAX];
     struct flight *buckets[FLIGHT_BUCKETS];
-    struct flight *todo; /* their attempt has ended */
+    struct flight *todo;   /* their attempt has ended */
+    struct flight *parked; /* no server can be reached just now: tried again soon */
     size_t n_flights;
     uint16_t ids[RANDOM_IDS];
     size_t n_ids;
@@ -59,8 +60,11 @@ void flight_join(struct flight *f, struct dns_request *req);
 bool flight_launch(struct shard *s, uint64_t hash, struct dns_request *req, struct outbox *out);
 /* After the channels have been called: goes on with the flights whose attempt has ended. */
 void flights_go_on(struct shard *s, struct outbox *out);
-/* Takes out the requests whose deadline has come.  The earliest deadline left, or UINT64_MAX. */
+/* Lets parked flights try again whose time has come, and takes out the requests whose deadline has.  When there is next
+ * something to do here, or UINT64_MAX. */
 uint64_t flights_expire(struct shard *s, uint64_t now_ms, struct outbox *out);
+/* When the first parked flight wants to go on, or UINT64_MAX. */
+uint64_t flights_parked_until(const struct shard *s);
 /* Everything still in flight ends as a timeout; the channels are gone. */
 void flights_abandon(struct shard *s, struct outbox *out);
 void outbox_deliver(struct outbox *out);

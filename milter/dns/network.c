@@ -97,6 +97,8 @@ socket_ready(struct network *net, const struct epoll_event *ev)
     pthread_mutex_lock(&s->lock);
     channel_ready(s->channels[tag % NAMESERVERS_MAX], (int)(uint32_t)ev->data.u64, readable, (ev->events & EPOLLOUT) != 0);
     flights_go_on(s, &out);
+    if (s->parked != NULL)
+        arm_timer(net, flights_parked_until(s));
     pthread_mutex_unlock(&s->lock);
     outbox_deliver(&out);
 }
@@ -148,7 +150,9 @@ network_ask(struct resolver *r, struct dns_request *req)
             return result;
         }
         if (result == NULL) {
-            uint64_t due_ms = now_ms + rules->attempt_ms;
+            uint64_t due_ms = now_ms + rules->attempt_ms, parked_ms = flights_parked_until(s);
+            if (parked_ms < due_ms)
+                due_ms = parked_ms;
             arm_timer(net, due_ms < req->deadline_ms ? due_ms : req->deadline_ms);
         }
         pthread_mutex_unlock(&s->lock);

@@ -250,6 +250,37 @@ test_all_dead(void **state)
     resolver_free(r);
 }
 
+/* A local resolver that restarts costs a message a moment, not its verdict. */
+static void
+test_restart(void **state)
+{
+    (void)state;
+    struct dnsfake *f = dnsfake_start(0);
+    uint16_t port = dnsfake_port(f);
+    const char *servers[] = { dnsfake_text(f) };
+    struct resolver *r = network_of(servers, 1, (struct resolver_network_options){ .query_timeout_ms = 5000 });
+    dnsfake_stop(f);
+    struct dns_session *s = session(r, 20000);
+    char name[32];
+    for (int i = 0; i < 20; i++) {
+        snprintf(name, sizeof(name), "ok%d.example", i);
+        dns_start(s, DNS_A, slice_from(name), NULL, NULL);
+    }
+    nanosleep(&(struct timespec){ 0, 450000000 }, NULL);
+    f = dnsfake_start(port);
+    for (int i = 0; i < 20; i++) {
+        snprintf(name, sizeof(name), "ok%d.example", i);
+        assert_int_equal(dns_lookup(s, DNS_A, slice_from(name))->status, DNS_OK);
+    }
+    dnsfake_stop(f);
+    uint64_t began = clock_mono_ms();
+    assert_int_equal(dns_lookup(s, DNS_A, SLICE("ok.example"))->status, DNS_TIMEOUT);
+    assert_true(clock_mono_ms() - began < 3000); /* down is down */
+    dns_start(s, DNS_A, SLICE("parked.example"), NULL, NULL);
+    dns_session_free(s);
+    resolver_free(r);
+}
+
 static void
 note_status(void *arg, struct dns_session *s, const struct dns_answer *answer)
 {
@@ -559,7 +590,7 @@ main(void)
         cmocka_unit_test(test_all_dead),         cmocka_unit_test(test_deadline),   cmocka_unit_test(test_joined),
         cmocka_unit_test(test_cache),            cmocka_unit_test(test_mutated),    cmocka_unit_test(test_chain),
         cmocka_unit_test(test_freed_in_flight),  cmocka_unit_test(test_crowd),      cmocka_unit_test(test_idle),
-        cmocka_unit_test(test_bad_nameserver),
+        cmocka_unit_test(test_bad_nameserver),   cmocka_unit_test(test_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
