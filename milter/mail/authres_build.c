@@ -59,15 +59,15 @@ put_word(struct authres_builder *b, slice word)
 }
 
 /*
- * Text that holds white space of its own (a comment, a quoted string), behind white space.  A fold goes before a single
- * space, which stays: the reader gets the same text back (RFC 5322 2.2.3).
+ * Text that holds white space of its own (a comment, a quoted string), behind white space.  A fold goes before the first
+ * of some spaces, which stay: the reader gets the same text back (RFC 5322 2.2.3), and no line is blank.
  */
 static void
 put_text(struct authres_builder *b, slice text)
 {
     for (size_t i = 0, next; i < text.n; i = next) {
         for (next = i + 1; next < text.n; next++)
-            if (text.p[next] == ' ' && text.p[next - 1] != ' ' && next + 1 < text.n && text.p[next + 1] != ' ')
+            if (text.p[next] == ' ' && text.p[next - 1] != ' ')
                 break;
         slice word = { text.p + i, next - i };
         if (i == 0) {

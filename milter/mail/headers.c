@@ -94,10 +94,24 @@ find_or_add_name(struct header_list *l, slice name)
     return e;
 }
 
-static bool
-is_bare_fold(slice s, size_t i)
+/* Index of the next LF from `from` on that folds without a CR before it, or s.n. */
+static size_t
+next_bare_fold(slice s, size_t from)
 {
-    return s.p[i] == '\n' && (i == 0 || s.p[i - 1] != '\r') && i + 1 < s.n && ascii_is_wsp(s.p[i + 1]);
+    for (size_t i = from; i < s.n; i++) {
+        i += slice_find(slice_tail(s, i), '\n');
+        if (i + 1 < s.n && ascii_is_wsp(s.p[i + 1]) && (i == 0 || s.p[i - 1] != '\r'))
+            return i;
+    }
+    return s.n;
+}
+
+static char *
+append(char *to, slice s)
+{
+    if (s.n > 0)
+        memcpy(to, s.p, s.n);
+    return to + s.n;
 }
 
 /* "name:value" with whole folds. */
@@ -105,21 +119,20 @@ static slice
 make_raw(struct arena *a, slice name, slice value)
 {
     size_t folds = 0;
-    for (size_t i = 0; i < value.n; i++)
-        folds += is_bare_fold(value, i);
-    size_t n = name.n + 1 + value.n + folds;
+    for (size_t i = next_bare_fold(value, 0); i < value.n; i = next_bare_fold(value, i + 1))
+        folds++;
+    size_t n = name.n + 1 + value.n + folds, done = 0;
     char *p = arena_alloc(a, n + 1), *to = p;
     if (p == NULL)
         return (slice){ NULL, 0 };
-    if (name.n > 0)
-        memcpy(to, name.p, name.n);
-    to += name.n;
+    to = append(to, name);
     *to++ = ':';
-    for (size_t i = 0; i < value.n; i++) {
-        if (is_bare_fold(value, i))
-            *to++ = '\r';
-        *to++ = value.p[i];
+    for (size_t lf = next_bare_fold(value, 0); folds-- > 0; lf = next_bare_fold(value, lf + 1)) {
+        to = append(to, (slice){ value.p + done, lf - done });
+        *to++ = '\r';
+        done = lf;
     }
+    to = append(to, slice_tail(value, done));
     *to = '\0';
     return (slice){ p, n };
 }

@@ -172,7 +172,7 @@ damage(struct strbuf *b)
 {
     static const slice inserts[] = {
         SLICE("@"), SLICE("<"), SLICE(">"), SLICE(","), SLICE(":"), SLICE(";"), SLICE("\""), SLICE("("), SLICE(")"), SLICE("\\"),
-        SLICE("."), SLICE(" "), SLICE("["), SLICE("]"), SLICE("\r\n "), SLICE("\n"), SLICE("\r"), SLICE("\0"), SLICE("\x01"),
+        SLICE("."), SLICE(" "), SLICE("["), SLICE("]"), SLICE("\r\n "), SLICE("\n"), SLICE("\r"), SLICE("\0"), SLICE("\x01"), SLICE("\x7f"),
         SLICE("\xfc"), SLICE("\xc3"), SLICE("\xef\xbc\x9c"), SLICE("<x@bank.example>"), SLICE("x@bank.example"), SLICE("a"),
     };
     struct strbuf c;

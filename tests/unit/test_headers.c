@@ -36,6 +36,38 @@ fields_keep_their_octets(void **state)
     arena_free(a);
 }
 
+/* Every value of up to seven of these octets, against the rule octet by octet. */
+static void
+only_bare_folds_get_a_cr(void **state)
+{
+    (void)state;
+    static const char octets[] = { 'a', ' ', '\t', '\r', '\n' };
+    struct arena *a = arena_new(0);
+    for (size_t n = 0; n <= 7; n++) {
+        size_t all = 1;
+        for (size_t i = 0; i < n; i++)
+            all *= COUNT(octets);
+        struct header_list *l = header_list_new(a, &(struct header_limits){ 0 });
+        for (size_t k = 0; k < all; k++) {
+            char value[8], want[20] = "N:";
+            size_t w = 2, code = k;
+            for (size_t i = 0; i < n; i++, code /= COUNT(octets))
+                value[i] = octets[code % COUNT(octets)];
+            for (size_t i = 0; i < n; i++) {
+                bool fold = value[i] == '\n' && i + 1 < n && (value[i + 1] == ' ' || value[i + 1] == '\t');
+                if (fold && (i == 0 || value[i - 1] != '\r'))
+                    want[w++] = '\r';
+                want[w++] = value[i];
+            }
+            slice exact = test_exact_bytes(value, n);
+            assert_int_equal(header_list_add(l, SLICE("N"), exact), ST_OK);
+            assert_true(slice_eq(header_list_at(l, k)->raw, (slice){ want, w }));
+            test_release(exact);
+        }
+    }
+    arena_free(a);
+}
+
 static void
 many_fields_stay_where_they_are(void **state)
 {
@@ -102,6 +134,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields_keep_their_octets),
+        cmocka_unit_test(only_bare_folds_get_a_cr),
         cmocka_unit_test(many_fields_stay_where_they_are),
         cmocka_unit_test(limits_refuse_and_do_not_cut),
         cmocka_unit_test(memory_may_end_at_any_field),
