@@ -17,6 +17,7 @@ static const struct {
 } commands[] = {
     { "check", tool_check, "judge one message, without an MTA" },
     { "config", tool_config, "check or print the configuration" },
+    { "key", tool_key, "make and test keys for sealing" },
 };
 
 static void

@@ -7,6 +7,7 @@
 #include "autoconf.h"
 
 #include "base/clock.h"
+#include "crypto/keyholder.h"
 #include "glue/background.h"
 #include "glue/callbacks.h"
 #include "glue/listener.h"
@@ -15,6 +16,7 @@
 #include "glue/reload.h"
 #include "glue/sandbox.h"
 #include "glue/service.h"
+#include "pipeline/seal.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -28,6 +30,7 @@
 
 #define FINISH_MS 4500 /* verdicts in the making get that long at the end, after the up to 5 s in which libmilter sees the signal */
 #define OVERRIDES_MAX 200
+#define NOBODY 65534 /* the key holder's user where the daemon stays root */
 
 struct options {
     const char *file;
@@ -187,10 +190,15 @@ finish(struct service *s)
 
 /* With everything open and every right given up. */
 static int
-serve(const struct options *o, struct config *c, struct background *b, struct pidfile *pid, struct strbuf *errors)
+serve(const struct options *o, struct config *c, struct keyholder_launcher *launcher, struct background *b, struct pidfile *pid,
+      struct strbuf *errors)
 {
     struct service_setup setup = {
-        .config_file = o->file, .overrides = o->overrides, .n_overrides = o->n_overrides, .verbose = o->verbose
+        .config_file = o->file,
+        .overrides = o->overrides,
+        .n_overrides = o->n_overrides,
+        .verbose = o->verbose,
+        .launcher = launcher,
     };
     unsigned connections = connections_possible(c);
     struct service *s = service_new(&setup, config_acquire(c), errors);
@@ -217,6 +225,23 @@ serve(const struct options *o, struct config *c, struct background *b, struct pi
     return rc;
 }
 
+/* While we are root and have no threads.  False: there is to be one, and cannot. */
+static bool
+start_launcher(const struct options *o, const struct config *c, const struct identity *who, struct keyholder_launcher **out,
+               struct strbuf *errors)
+{
+    struct seal_source source = { .file = o->file, .overrides = o->overrides, .n_overrides = o->n_overrides };
+    const struct keyholder_setup setup = { .list = seal_source_list,
+                                           .arg = &source,
+                                           .uid = who->change ? who->uid : NOBODY,
+                                           .gid = who->change ? who->gid : NOBODY };
+    *out = c->arc_seal ? keyholder_launch(&setup) : NULL;
+    if (*out != NULL || !c->arc_seal)
+        return true;
+    strbuf_printf(errors, "the key holder cannot be started: %s\n", strerror(errno));
+    return false;
+}
+
 static int
 start(const struct options *o, struct config *c, struct strbuf *errors)
 {
@@ -235,9 +260,15 @@ start(const struct options *o, struct config *c, struct strbuf *errors)
         return complain(errors, EX_CANTCREAT);
     int rc = EX_UNAVAILABLE;
     if (callbacks_register() && listener_open(c, who.change ? who.uid : (uid_t)-1, who.gid, errors)) {
+        struct keyholder_launcher *launcher = NULL;
         rc = EX_NOPERM;
-        if (privileges_drop(&who, errors) && (!c->sandbox || sandbox_enter(errors)))
-            return serve(o, c, &b, &pid, errors);
+        if (start_launcher(o, c, &who, &launcher, errors) && privileges_drop(&who, errors) &&
+            (!c->sandbox || sandbox_enter(errors))) {
+            rc = serve(o, c, launcher, &b, &pid, errors);
+            keyholder_launcher_free(launcher);
+            return rc;
+        }
+        keyholder_launcher_free(launcher);
         listener_close(c);
     }
     pidfile_remove(&pid);

@@ -6,18 +6,23 @@
 #include "autoconf.h"
 
 #include "glue/service.h"
+#include "base/clock.h"
 #include "crypto/keyholder.h"
 #include "crypto/keys.h"
 #include "dns/network.h"
+#include "pipeline/key_check.h"
+#include "pipeline/seal.h"
 #include "record/spool.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define PUBLIC_KEYS_KEPT 4096
+#define SIGNING_TIMEOUT_MS 3000u
 
 struct shared {
     atomic_uint references;
@@ -227,6 +232,13 @@ make_parts(const struct service *s, struct generation *g, const struct generatio
     return good;
 }
 
+/* A holder that is silent for so long is taken for wedged; the message still has time to be answered. */
+static unsigned
+signing_timeout(const struct config *c)
+{
+    return c->message_timeout_ms / 4 < SIGNING_TIMEOUT_MS ? c->message_timeout_ms / 4 : SIGNING_TIMEOUT_MS;
+}
+
 /* Takes over the count on `c`.  NULL: `errors` says why. */
 static struct generation *
 generation_new(const struct service *s, struct config *c, const struct generation *old, struct strbuf *errors)
@@ -248,7 +260,7 @@ generation_new(const struct service *s, struct config *c, const struct generatio
         .log = g->log,
     };
     if (good && c->arc_seal && s->setup.launcher != NULL) {
-        parts.signer = keyholder_open(s->setup.launcher, g->log, c->message_timeout_ms, errors);
+        parts.signer = keyholder_open(s->setup.launcher, g->log, signing_timeout(c), errors);
         good = parts.signer != NULL;
     }
     if (good)
@@ -397,6 +409,19 @@ check_folder(const char *option, const char *path, bool itself, struct strbuf *e
     free(folder);
 }
 
+/* Seals that nobody can verify are an error; what DNS would not say is not ours to mend. */
+static void
+note_key(void *arg, const struct key_entry *e, enum key_state state, const char *text)
+{
+    struct strbuf *errors = arg;
+    if (state == KEY_WRONG)
+        strbuf_printf(errors, "KeyTable, line %u: %.*s._domainkey.%.*s: %s\n", e->line, SLICE_ARG(e->selector),
+                      SLICE_ARG(e->domain), text);
+    else if (state == KEY_UNSURE)
+        fprintf(stderr, "vidimus-milter: note: KeyTable, line %u: %.*s._domainkey.%.*s: %s\n", e->line, SLICE_ARG(e->selector),
+                SLICE_ARG(e->domain), text);
+}
+
 bool
 service_check(struct config *c, struct strbuf *errors)
 {
@@ -405,9 +430,13 @@ service_check(struct config *c, struct strbuf *errors)
     strbuf_init(&key, 0);
     struct shared *resolver = make_resolver(c, NULL, &key, errors);
     strbuf_clear(&key);
-    struct pipeline_parts parts = { .config = c, .resolver = thing_of(resolver) };
+    struct pipeline_parts parts = { .config = c,
+                                    .resolver = thing_of(resolver),
+                                    .signer = c->arc_seal ? seal_local_signer(c, true, errors) : NULL };
     struct pipeline *p = pipeline_new(&parts, errors);
     pipeline_release(p);
+    if (c->arc_seal && resolver != NULL && errors->n == before)
+        (void)key_check(c, thing_of(resolver), clock_wall_s(), note_key, errors, errors);
     shared_release(resolver);
     check_folder("RecordDirectory", c->record_directory, access(c->record_directory == NULL ? "/" : c->record_directory, F_OK) == 0,
                  errors);

@@ -5,6 +5,7 @@
 
 #include "config/config.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/seal.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -49,10 +50,11 @@ read_arguments(int argc, char **argv, struct arguments *a)
 static int
 check(const struct arguments *a, struct config *c, struct strbuf *errors)
 {
-    struct pipeline_parts parts = { .config = c };
+    size_t before = errors->n;
+    struct pipeline_parts parts = { .config = c, .signer = c->arc_seal ? seal_local_signer(c, true, errors) : NULL };
     struct pipeline *p = pipeline_new(&parts, errors);
     pipeline_release(p);
-    if (p == NULL) {
+    if (p == NULL || errors->n != before) {
         fputs(strbuf_str(errors), stderr);
         return EX_CONFIG;
     }
