@@ -18,6 +18,7 @@ static const struct {
     { "check", tool_check, "judge one message, without an MTA" },
     { "config", tool_config, "check or print the configuration" },
     { "key", tool_key, "make and test keys for sealing" },
+    { "report", tool_report, "import records, make and send DMARC reports" },
 };
 
 static void

@@ -81,7 +81,7 @@ struct config {
     enum record_sync record_sync;
     enum trouble_action on_record_error;
     bool record_addresses, failure_reports, failure_report_body;
-    unsigned record_segment_bytes, record_segment_age_s, record_buffer_bytes, record_keep_days, report_hourly_limit,
+    unsigned record_segment_bytes, record_segment_age_s, record_buffer_bytes, record_keep_days, report_keep_days, report_hourly_limit,
         failure_report_hourly_limit;
     /* limits on one message */
     unsigned maximum_header_fields, maximum_header_bytes, maximum_message_memory, maximum_authres_bytes;

@@ -144,6 +144,7 @@ const struct option_def option_table[] = {
     PLAIN("ReportSendmail", OT_PATH, report_sendmail, "/usr/sbin/sendmail"),
     PLAIN("ReportSMTP", OT_STRING, report_smtp, ""),
     PLAIN("ReportSuppressionFile", OT_PATH, report_suppression_file, ""),
+    NUMBER("ReportKeep", OT_DAYS, report_keep_days, "400d", 2, 36500),
     NUMBER("ReportHourlyLimit", OT_UINT, report_hourly_limit, "1000", 1, 1000000),
     PLAIN("FailureReports", OT_BOOL, failure_reports, "no"),
     PLAIN("FailureReportBody", OT_BOOL, failure_report_body, "no"),

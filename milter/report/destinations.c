@@ -1,0 +1,162 @@
+#include "autoconf.h"
+
+#include "report/destinations.h"
+#include "dmarc/record.h"
+#include "dmarc/walk.h"
+#include "mail/domain.h"
+
+#include <string.h>
+
+#define LOCAL_PART_MAX 64 /* RFC 5321 4.5.3.1.1 */
+#define QUERIES 40        /* two tree walks and the question itself */
+
+static int
+hex_digit(char c)
+{
+    c = ascii_lower(c);
+    return ascii_is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* RFC 3986 2.1.  {NULL,0}: a "%" without two digits. */
+static slice
+percent_decode(struct arena *a, slice s)
+{
+    char *out = arena_alloc(a, s.n + 1);
+    size_t n = 0;
+    for (size_t i = 0; out != NULL && i < s.n; i++) {
+        if (s.p[i] != '%') {
+            out[n++] = s.p[i];
+            continue;
+        }
+        int high = i + 2 < s.n ? hex_digit(s.p[i + 1]) : -1, low = i + 2 < s.n ? hex_digit(s.p[i + 2]) : -1;
+        if (high < 0 || low < 0)
+            return (slice){ NULL, 0 };
+        out[n++] = (char)(high * 16 + low);
+        i += 2;
+    }
+    return out == NULL ? (slice){ NULL, 0 } : (slice){ out, n };
+}
+
+/* RFC 5322 3.2.3 dot-atom: what needs quotes is not what anybody publishes, and cannot be handed on safely. */
+static bool
+is_dot_atom(slice s)
+{
+    char before = '.';
+    for (size_t i = 0; i < s.n; before = s.p[i++]) {
+        if (s.p[i] == '.' ? before == '.' : !ascii_is_alnum(s.p[i]) && strchr("!#$%&'*+-/=?^_`{|}~", s.p[i]) == NULL)
+            return false;
+        if (s.p[i] == '\0')
+            return false;
+    }
+    return s.n > 0 && before != '.' && s.n <= LOCAL_PART_MAX;
+}
+
+bool
+destination_parse(struct arena *a, slice uri, slice *address)
+{
+    slice clean;
+    if (!dmarc_uri_parse(slice_trim(uri), &clean) || !slice_istarts(clean, SLICE("mailto:")))
+        return false;
+    clean = slice_tail(clean, strlen("mailto:"));
+    clean = slice_head(clean, slice_find(clean, '?')); /* header fields of RFC 6068 are nobody's business here */
+    slice text = percent_decode(a, clean), domain;
+    size_t at = slice_rfind(text, '@');
+    slice local = slice_head(text, at);
+    /* A comma, a second "@", a line end or a space in the local part is not an atom: one address or none. */
+    if (text.p == NULL || at == text.n || !is_dot_atom(local) || local.p[0] == '-' ||
+        domain_from_text(a, slice_tail(text, at + 1), &domain) != ST_OK || domain_labels(domain) < 2)
+        return false;
+    *address = arena_printf(a, "%.*s@%.*s", SLICE_ARG(local), SLICE_ARG(domain));
+    return address->p != NULL;
+}
+
+slice
+destination_host(slice address)
+{
+    return slice_tail(address, slice_rfind(address, '@') + 1);
+}
+
+/* ST_TIMEOUT: DNS could not say. */
+static enum status
+org_domain(struct arena *a, struct dns_session *dns, slice name, slice *out)
+{
+    struct dmarc_memo *m = dmarc_memo_new(a, dns, NULL);
+    struct dmarc_walk w;
+    const struct dmarc_step *psd;
+    if (m == NULL)
+        return ST_NOMEM;
+    dmarc_walk_init(&w, name);
+    if (dmarc_walk_on(&w, m, DMARC_WALK_MAX) != ST_OK)
+        return ST_NOMEM;
+    if (w.trouble != NULL)
+        return ST_TIMEOUT;
+    *out = dmarc_walk_org_domain(&w, NULL, &psd);
+    return ST_OK;
+}
+
+/* RFC 9990 4, step 9: the consent may name another address, at the same host only. */
+static enum consent
+replaced(struct arena *a, const struct dmarc_record *p, enum report_kind kind, slice host, slice *use, slice *why)
+{
+    const slice *uris = kind == REPORT_AGGREGATE ? p->rua : p->ruf;
+    size_t n = kind == REPORT_AGGREGATE ? p->n_rua : p->n_ruf;
+    slice other;
+    for (size_t i = 0; i < n; i++) {
+        if (!destination_parse(a, uris[i], &other))
+            continue;
+        if (!slice_ieq(destination_host(other), host)) {
+            *why = SLICE("the consent names an address at another host");
+            return CONSENT_NO;
+        }
+        *use = other;
+        break;
+    }
+    *why = SLICE("consent in DNS");
+    return CONSENT_YES;
+}
+
+static enum consent
+ask(struct arena *a, struct dns_session *dns, enum report_kind kind, slice policy_domain, slice host, slice *use, slice *why)
+{
+    slice name = arena_printf(a, "%.*s._report._dmarc.%.*s", SLICE_ARG(policy_domain), SLICE_ARG(host));
+    *why = SLICE("no consent in DNS");
+    if (name.p == NULL || name.n > DOMAIN_MAX)
+        return CONSENT_NO;
+    const struct dns_answer *answer = dns_lookup(dns, DNS_TXT, name);
+    if (dmarc_is_trouble(answer->status)) {
+        *why = SLICE("DNS could not say whether there is consent");
+        return CONSENT_LATER;
+    }
+    for (size_t i = 0; answer->status == DNS_OK && i < answer->n; i++) {
+        struct dmarc_record p;
+        if (dmarc_record_is(answer->records[i].data) && dmarc_record_parse(a, answer->records[i].data, &p) == ST_OK)
+            return replaced(a, &p, kind, host, use, why);
+    }
+    return CONSENT_NO;
+}
+
+enum consent
+destination_consent(struct arena *a, struct resolver *r, unsigned timeout_ms, enum report_kind kind, slice policy_domain,
+                    slice address, slice *use, slice *why)
+{
+    slice host = destination_host(address), host_org, policy_org;
+    *use = address;
+    *why = SLICE("the same organization");
+    if (slice_ieq(host, policy_domain))
+        return CONSENT_SAME;
+    const struct dns_limits limits = { timeout_ms, QUERIES };
+    struct dns_session *dns = dns_session_new(r, &limits);
+    enum status st = dns == NULL ? ST_NOMEM : org_domain(a, dns, policy_domain, &policy_org);
+    if (st == ST_OK)
+        st = org_domain(a, dns, host, &host_org);
+    enum consent c = CONSENT_LATER;
+    if (st != ST_OK)
+        *why = SLICE("DNS could not say whose the address is");
+    else if (host_org.n > 0 && slice_ieq(host_org, policy_org))
+        c = CONSENT_SAME;
+    else
+        c = ask(a, dns, kind, policy_domain, host, use, why);
+    /* What the answers held was copied where it is kept: addresses by destination_parse(). */
+    dns_session_free(dns);
+    return c;
+}

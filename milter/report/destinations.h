@@ -1,0 +1,31 @@
+/*
+ * destinations.h - where a report may go (RFC 9990 3.5 and 4): mailto only, one address a URI, and addresses outside the
+ * organization only with their consent in DNS.  No answer is no.
+ */
+#ifndef VIDIMUS_REPORT_DESTINATIONS_H
+#define VIDIMUS_REPORT_DESTINATIONS_H
+
+#include "base/arena.h"
+#include "dns/resolver.h"
+
+#define DESTINATIONS_MAX 10
+
+enum report_kind { REPORT_AGGREGATE /* rua */, REPORT_FAILURE /* ruf */ };
+
+/* "local@name", the domain as a name.  False: not a mailto URI that a report can go to. */
+bool destination_parse(struct arena *a, slice uri, slice *address);
+slice destination_host(slice address);
+
+enum consent {
+    CONSENT_SAME, /* the same organization: nobody to ask */
+    CONSENT_YES,
+    CONSENT_NO,
+    CONSENT_LATER /* DNS could not say just now */
+};
+
+/* May reports about `policy_domain` go to `address`?  *use is that address, or the one of the same host that the consent
+ * names instead.  *why: in words, printable ASCII. */
+enum consent destination_consent(struct arena *a, struct resolver *r, unsigned timeout_ms, enum report_kind kind,
+                                 slice policy_domain, slice address, slice *use, slice *why);
+
+#endif

@@ -1,0 +1,124 @@
+#include "autoconf.h"
+
+#include "report/queue.h"
+
+#define FIRST_WAIT_S 900     /* then twice as long each time */
+#define LONGEST_WAIT_S 43200
+#define CONSENT_TIMEOUT_MS 20000
+
+int64_t
+queue_backoff(int64_t tries)
+{
+    int64_t wait = FIRST_WAIT_S;
+    for (int64_t i = 1; i < tries && wait < LONGEST_WAIT_S; i++)
+        wait *= 2;
+    return wait < LONGEST_WAIT_S ? wait : LONGEST_WAIT_S;
+}
+
+enum status
+queue_store_failed(struct outbox *o)
+{
+    strbuf_add_str(o->job->error, store_error(o->job->store));
+    return ST_INTERNAL;
+}
+
+enum verdict_on
+queue_may_send(struct outbox *o, struct arena *a, enum report_kind kind, slice policy_domain, slice address, slice *use,
+               const char **state, slice *note)
+{
+    bool spare;
+    const char *why;
+    *use = address;
+    if (suppressed(o->job, o->file, address, &spare, &why) != ST_OK) {
+        *state = "later";
+        *note = SLICE("the suppression list could not be read");
+        return WAIT;
+    }
+    if (spare) {
+        *state = "suppressed";
+        *note = slice_from(why);
+        o->sent->suppressed++;
+        return STOP;
+    }
+    if (o->job->resolver == NULL) {
+        *state = "later";
+        *note = SLICE("no DNS");
+        return WAIT;
+    }
+    switch (destination_consent(a, o->job->resolver, CONSENT_TIMEOUT_MS, kind, policy_domain, address, use, note)) {
+    case CONSENT_SAME:
+    case CONSENT_YES:
+        return GO;
+    case CONSENT_LATER:
+        *state = "later";
+        o->sent->later++;
+        return WAIT;
+    case CONSENT_NO:
+        break;
+    }
+    *state = "no-consent";
+    o->sent->refused++;
+    return STOP;
+}
+
+enum delivered
+queue_hand_over(struct outbox *o, slice address, slice message, struct strbuf *note)
+{
+    const struct config *c = o->job->config;
+    enum delivered d = c->report_smtp != NULL ? deliver_smtp(c->report_smtp, o->job->who.email, address, message, note)
+                                              : deliver_sendmail(c->report_sendmail, o->job->who.email, address, message, note);
+    if (d == DELIVER_NOBODY)
+        suppress(o->job, address, strbuf_slice(note));
+    queue_count(o, d);
+    return d;
+}
+
+void
+queue_count(struct outbox *o, enum delivered d)
+{
+    switch (d) {
+    case DELIVERED:
+        o->sent->delivered++;
+        if (o->left_this_hour > 0)
+            o->left_this_hour--;
+        break;
+    case DELIVER_LATER:
+        o->sent->later++;
+        break;
+    case DELIVER_REFUSED:
+    case DELIVER_NOBODY:
+        o->sent->refused++;
+        break;
+    }
+}
+
+/* Of both kinds; the limit is on what this site sends in an hour. */
+static enum status
+room_this_hour(struct outbox *o)
+{
+    int64_t n;
+    enum status st = store_query_int(o->job->store,
+        "SELECT (SELECT count(*) FROM delivery WHERE sent > $1) + (SELECT count(*) FROM failure WHERE sent > $1)",
+        STORE_VALUES(store_int(o->job->now - 3600)), 0, &n);
+    uint64_t limit = o->job->config->report_hourly_limit;
+    o->left_this_hour = n < 0 || (uint64_t)n >= limit ? 0 : limit - (uint64_t)n;
+    return st;
+}
+
+enum status
+reporter_send(struct reporter_job *j, struct sent *s)
+{
+    struct outbox o = { .job = j, .sent = s };
+    *s = (struct sent){ 0 };
+    enum status st = suppressions_load(j->config->report_suppression_file, j->error, &o.file);
+    if (st != ST_OK)
+        return st;
+    if (room_this_hour(&o) != ST_OK)
+        st = queue_store_failed(&o);
+    if (st == ST_OK)
+        st = aggregate_queue_send(&o);
+    if (st == ST_OK)
+        st = failure_queue_send(&o);
+    suppressions_free(o.file);
+    return st;
+}

@@ -1,0 +1,40 @@
+/*
+ * queue.h - what both kinds of report share on their way out: whom to ask, whom to spare, how often to try.
+ *
+ * A delivery is: new -> (later ->)* sending -> sent | later | refused; or suppressed, no-consent, replaced, expired.
+ * "sending" is committed before the mail system is called: a program that dies meanwhile leaves it behind, and the next one
+ * makes it "unsure" and does not send it again, since nothing may be sent twice.
+ */
+#ifndef VIDIMUS_REPORT_QUEUE_H
+#define VIDIMUS_REPORT_QUEUE_H
+
+#include "report/deliver.h"
+#include "report/destinations.h"
+#include "report/reporter.h"
+#include "report/suppress.h"
+
+struct outbox {
+    struct reporter_job *job;
+    struct suppressions *file;
+    struct sent *sent;
+    uint64_t left_this_hour;
+};
+
+enum verdict_on { GO, WAIT, STOP };
+
+/* May it be sent now?  *use: the address the consent names.  *state and *note: what to write into the row otherwise. */
+enum verdict_on queue_may_send(struct outbox *o, struct arena *a, enum report_kind kind, slice policy_domain, slice address,
+                               slice *use, const char **state, slice *note);
+/* Hand it over, and learn: DELIVER_NOBODY puts the address on the suppression list. */
+enum delivered queue_hand_over(struct outbox *o, slice address, slice message, struct strbuf *note);
+/* Seconds until the next try after so many. */
+int64_t queue_backoff(int64_t tries);
+/* Counts what a try came to. */
+void queue_count(struct outbox *o, enum delivered d);
+enum status queue_store_failed(struct outbox *o);
+
+/* The two kinds. */
+enum status aggregate_queue_send(struct outbox *o);
+enum status failure_queue_send(struct outbox *o);
+
+#endif
