@@ -288,6 +288,7 @@ send_spoofed(struct dnsfake *f, const struct work *w, const struct sockaddr_in *
     memcpy(bad, w->out, 2);
     send_reply(f, bad, 40, to, -1);
     send_reply(f, bad, 3, to, -1);
+    send_reply(f, bad, 0, to, -1);
 }
 
 static void

@@ -11,7 +11,7 @@
  *   cname       CNAME to ok.<rest>, with its records;  dangling: without them and without SOA
  *   cnx         CNAME and NXDOMAIN;  cnodata: CNAME and a SOA
  *   loop        CNAME to itself;  endless: CNAME to another endless name each time
- *   spoofed     three replies that do not match (id, name, garbage), then as ok
+ *   spoofed     replies that do not match (id, name, garbage, three octets, none), then as ok
  *   mutated     the reply of ok with octets changed, by a counter
  *   ad          as ok with AD set
  */

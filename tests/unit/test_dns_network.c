@@ -281,6 +281,38 @@ test_restart(void **state)
     resolver_free(r);
 }
 
+static double
+cpu_ms(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e3 + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e3;
+}
+
+/* security.md c: no descriptor is left for a socket.  The question ends as a timeout, nothing spins, and it recovers. */
+static void
+test_no_descriptors(void **state)
+{
+    (void)state;
+    struct dnsfake *f = dnsfake_start(0);
+    struct resolver *r = network(f, 0);
+    struct dns_session *s = session(r, 20000);
+    struct rlimit before, none;
+    getrlimit(RLIMIT_NOFILE, &before);
+    none = before;
+    none.rlim_cur = 3; /* those that are open stay */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    double cpu = cpu_ms();
+    assert_int_equal(dns_lookup(s, DNS_A, SLICE("ok.example"))->status, DNS_TIMEOUT);
+    cpu = cpu_ms() - cpu;
+    setrlimit(RLIMIT_NOFILE, &before);
+    assert_true(cpu < 50);
+    assert_int_equal(dns_lookup(s, DNS_MX, SLICE("ok.example"))->status, DNS_OK);
+    dns_session_free(s);
+    resolver_free(r);
+    dnsfake_stop(f);
+}
+
 static void
 note_status(void *arg, struct dns_session *s, const struct dns_answer *answer)
 {
@@ -591,6 +623,7 @@ main(void)
         cmocka_unit_test(test_cache),            cmocka_unit_test(test_mutated),    cmocka_unit_test(test_chain),
         cmocka_unit_test(test_freed_in_flight),  cmocka_unit_test(test_crowd),      cmocka_unit_test(test_idle),
         cmocka_unit_test(test_bad_nameserver),   cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_no_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
