@@ -57,7 +57,7 @@ struct dmarc_input {
     const struct dkim_result *dkim;
     size_t n_dkim;
     const struct dmarc_psl *psl;   /* for the two below; NULL: no list, and both are off */
-    bool psl_guard;                /* a public suffix is never an Organizational Domain, unless it says psd=n itself */
+    bool psl_guard;                /* a public suffix is never the Organizational Domain of another name */
     bool walk_compare;             /* say where the answer by the list (RFC 7489) differs */
 };
 

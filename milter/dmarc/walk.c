@@ -198,9 +198,10 @@ dmarc_walk_org_domain(const struct dmarc_walk *w, const struct dmarc_psl *guard,
         const struct dmarc_step *s = w->steps[i];
         if (s->record == NULL)
             continue;
-        if (s->record->psd == 'n') /* rule 1 */
+        bool guarded = i > 0 && dmarc_psl_is_suffix(guard, s->domain); /* stands in for a psd=y that is missing (11.8) */
+        if (s->record->psd == 'n' && !guarded) /* rule 1 */
             return s->domain;
-        if (i > 0 && (s->record->psd == 'y' || dmarc_psl_is_suffix(guard, s->domain))) { /* rule 2 */
+        if (guarded || (i > 0 && s->record->psd == 'y')) { /* rule 2 */
             *psd = s;
             return domain_last_labels(w->start, domain_labels(s->domain) + 1);
         }

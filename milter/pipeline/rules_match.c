@@ -1,5 +1,14 @@
 #include "pipeline/rules_data.h"
 
+/* What DNS could not say now is no ground for a condition, nor for its contrary (RFC 9989 5.3.6). */
+enum fit { FITS_NOT, FITS, FIT_UNKNOWN };
+
+static enum fit
+fit_of(bool fits)
+{
+    return fits ? FITS : FITS_NOT;
+}
+
 /* ---- one condition against the facts */
 
 static slice
@@ -48,64 +57,88 @@ sealer_fits(const struct rule_condition *c, const struct record *m)
            name_list_has(&c->names, arc->chain[arc->sets - 1].seal_d);
 }
 
-static bool
+static enum fit
 signed_by_fits(const struct rule_condition *c, const struct record *m)
 {
-    for (size_t i = 0; i < m->n_dkim; i++)
-        if (m->dkim[i].result == DKIM_PASS && name_list_has(&c->names, m->dkim[i].d))
-            return true;
-    return false;
+    enum fit best = FITS_NOT;
+    for (size_t i = 0; i < m->n_dkim; i++) {
+        const struct dkim_result *d = &m->dkim[i];
+        if (d->result == DKIM_PASS && name_list_has(&c->names, d->d))
+            return FITS;
+        if (d->result == DKIM_TEMPERROR && name_list_has(&c->names, d->d))
+            best = FIT_UNKNOWN;
+    }
+    return best;
 }
 
-static bool
+static enum fit
+spf_fits(const struct rule_condition *c, const struct record *m)
+{
+    enum spf_result r = m->spf == NULL ? SPF_NONE : m->spf->result;
+    if ((c->words & RULE_BIT(r)) != 0)
+        return FITS;
+    return r == SPF_TEMPERROR ? FIT_UNKNOWN : FITS_NOT;
+}
+
+static enum fit
 dkim_fits(const struct rule_condition *c, const struct record *m)
 {
+    enum fit best = FITS_NOT;
     if (m->n_dkim == 0)
-        return (c->words & RULE_BIT(DKIM_NONE)) != 0;
-    for (size_t i = 0; i < m->n_dkim; i++)
+        return fit_of((c->words & RULE_BIT(DKIM_NONE)) != 0);
+    for (size_t i = 0; i < m->n_dkim; i++) {
         if ((c->words & RULE_BIT(m->dkim[i].result)) != 0)
-            return true;
-    return false;
+            return FITS;
+        if (m->dkim[i].result == DKIM_TEMPERROR)
+            best = FIT_UNKNOWN;
+    }
+    return best;
 }
 
-static bool
+static enum fit
 fits(const struct rule_condition *c, const struct record *m)
 {
     switch (c->field) {
     case FIELD_ANY:
-        return true;
+        return FITS;
     case FIELD_FROM:
-        return name_list_has(&c->names, m->header_from);
+        return fit_of(name_list_has(&c->names, m->header_from));
     case FIELD_CLIENT:
-        return netlist_has(c->net, &m->client, verified_name(m));
+        return fit_of(netlist_has(c->net, &m->client, verified_name(m)));
     case FIELD_MAIL_FROM:
-        return (c->special && m->mail_from.n == 0) || name_list_has(&c->names, m->mail_from_domain);
+        return fit_of((c->special && m->mail_from.n == 0) || name_list_has(&c->names, m->mail_from_domain));
     case FIELD_RCPT:
-        return rcpt_fits(c, m);
+        return fit_of(rcpt_fits(c, m));
     case FIELD_LIST:
-        return m->list_traffic;
+        return fit_of(m->list_traffic);
     case FIELD_LIST_ID:
-        return list_id_fits(c, m->list_id);
+        return fit_of(list_id_fits(c, m->list_id));
     case FIELD_SEALER:
-        return sealer_fits(c, m);
+        return fit_of(sealer_fits(c, m));
     case FIELD_SIGNED_BY:
         return signed_by_fits(c, m);
-    case FIELD_DMARC:
-        return c->special || (c->words & RULE_BIT(m->dmarc.result)) != 0;
+    case FIELD_DMARC: /* a temperror is never refused for good, see policy.c */
+        return fit_of(c->special || (c->words & RULE_BIT(m->dmarc.result)) != 0);
     case FIELD_POLICY:
-        return (c->words & RULE_BIT(m->dmarc.policy)) != 0;
+        return fit_of((c->words & RULE_BIT(m->dmarc.policy)) != 0);
     case FIELD_SPF:
-        return (c->words & RULE_BIT(m->spf == NULL ? SPF_NONE : m->spf->result)) != 0;
+        return spf_fits(c, m);
     case FIELD_DKIM:
         return dkim_fits(c, m);
     }
-    return false;
+    return FITS_NOT;
+}
+
+static bool
+misses(const struct rule_condition *c, const struct record *m)
+{
+    return fits(c, m) != (c->negated ? FITS_NOT : FITS);
 }
 
 /* ---- one rule */
 
 static void
-tell_miss(struct trace *t, const struct rule_entry *e, const struct record *m, size_t misses, bool passes)
+tell_miss(struct trace *t, const struct rule_entry *e, const struct record *m, size_t missed, bool passes)
 {
     struct strbuf b;
     strbuf_init(&b, 0);
@@ -113,10 +146,11 @@ tell_miss(struct trace *t, const struct rule_entry *e, const struct record *m, s
         strbuf_add_str(&b, " the message passes DMARC, and the rule names no dmarc result");
     for (size_t i = 0; i < e->n; i++) {
         const struct rule_condition *c = &e->conditions[i];
-        if (fits(c, m) == c->negated)
-            strbuf_printf(&b, "%s %s%s", b.n > 0 ? "," : "", c->negated ? "not " : "", rule_field_name(c->field));
+        if (misses(c, m))
+            strbuf_printf(&b, "%s %s%s%s", b.n > 0 ? "," : "", c->negated ? "not " : "", rule_field_name(c->field),
+                          fits(c, m) == FIT_UNKNOWN ? " (not known for a temporary error)" : "");
     }
-    bool nearly = misses + passes == 1 && e->n + passes > 1;
+    bool nearly = missed + passes == 1 && e->n + passes > 1;
     trace_line(t, "rule %.*s (line %u): %s:%s", SLICE_ARG(e->rule.name), e->rule.line,
                nearly ? "nearly, does not fit" : "does not fit", strbuf_str(&b));
     strbuf_clear(&b);
@@ -126,15 +160,15 @@ static bool
 rule_fits(const struct rule_entry *e, const struct record *m, struct trace *t)
 {
     bool passes = !e->names_result && m->dmarc.result == DMARC_PASS;
-    size_t misses = 0;
+    size_t missed = 0;
     for (size_t i = 0; i < e->n; i++) {
-        misses += fits(&e->conditions[i], m) == e->conditions[i].negated;
-        if (misses + passes > 0 && t == NULL)
+        missed += misses(&e->conditions[i], m);
+        if (missed + passes > 0 && t == NULL)
             return false;
     }
-    if (misses + passes > 0)
-        tell_miss(t, e, m, misses, passes);
-    return misses + passes == 0;
+    if (missed + passes > 0)
+        tell_miss(t, e, m, missed, passes);
+    return missed + passes == 0;
 }
 
 const struct rule *

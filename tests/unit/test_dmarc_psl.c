@@ -150,8 +150,10 @@ test_guard(void **state)
           DMARC_FAIL, "one.host.com", "host.com" },
         { "the suffix itself and a registrant", SUFFIX, "co.example", "one.co.example", DMARC_PASS, DMARC_FAIL, "co.example",
           "co.example" },
-        { "psd=n is the owner's own word", "_dmarc.host.com TXT \"v=DMARC1; p=none; psd=n\"\n", "one.host.com",
-          "two.host.com", DMARC_PASS, DMARC_PASS, "host.com", "host.com" },
+        { "a suffix that says psd=n", "_dmarc.host.com TXT \"v=DMARC1; p=none; psd=n\"\n", "one.host.com", "two.host.com",
+          DMARC_PASS, DMARC_FAIL, "one.host.com", "host.com" },
+        { "psd=n at the suffix itself", "_dmarc.host.com TXT \"v=DMARC1; p=none; psd=n\"\n", "host.com", "host.com",
+          DMARC_PASS, DMARC_PASS, "host.com", "host.com" },
         { "no suffix", "_dmarc.a.example TXT \"v=DMARC1; p=none\"\n", "x.a.example", "y.a.example", DMARC_PASS, DMARC_PASS,
           "a.example", "a.example" },
     };

@@ -295,6 +295,29 @@ test_unknown(void **state)
     assert_true(fits("list-id talk.lists.example.net", &f.m, NULL));
 }
 
+/* A temporary error is not known either, for the condition and for its contrary, unless it is named. */
+static void
+test_temporary_errors(void **state)
+{
+    (void)state;
+    struct facts f;
+    facts_init(&f);
+    f.spf.result = SPF_TEMPERROR;
+    f.dkim[1].result = DKIM_TEMPERROR;
+    assert_false(fits("spf pass", &f.m, NULL));
+    assert_false(fits("not spf pass", &f.m, NULL));
+    assert_true(fits("spf temperror", &f.m, NULL));
+    assert_false(fits("not spf pass temperror", &f.m, NULL));
+    assert_true(fits("signed-by lists.example.net", &f.m, NULL));
+    assert_false(fits("signed-by news.example.org", &f.m, NULL));
+    assert_false(fits("not signed-by news.example.org", &f.m, NULL));
+    assert_true(fits("not signed-by other.example", &f.m, NULL));
+    assert_true(fits("dkim pass", &f.m, NULL));
+    assert_false(fits("dkim fail", &f.m, NULL));
+    assert_false(fits("not dkim fail", &f.m, NULL));
+    assert_true(fits("dkim temperror", &f.m, NULL));
+}
+
 /* A rule that names no dmarc result is meant for mail that does not pass. */
 static void
 test_pass_is_left_alone(void **state)
@@ -376,7 +399,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mistakes),     cmocka_unit_test(test_all_mistakes_at_once),
         cmocka_unit_test(test_missing_file), cmocka_unit_test(test_layout),
-        cmocka_unit_test(test_matches),      cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_matches),      cmocka_unit_test(test_temporary_errors),
+         cmocka_unit_test(test_unknown),
         cmocka_unit_test(test_pass_is_left_alone), cmocka_unit_test(test_first_match),
         cmocka_unit_test(test_explain),
     };
