@@ -230,10 +230,11 @@ authres_add_comment(struct authres_builder *b, slice text)
     w.p[w.n++] = '(';
     for (size_t i = 0, n, run = 0; i < text.n; i += n) {
         n = printable_length(text, i);
-        run = n == 0 || text.p[i] == ' ' ? 0 : run + n;
+        bool escape = n == 1 && strchr("()\\", text.p[i]) != NULL;
+        run = n == 1 && text.p[i] == ' ' ? 0 : run + n + escape;
         if (run > WORD_MAX)
             return;
-        if (n == 1 && strchr("()\\", text.p[i]) != NULL)
+        if (escape)
             w.p[w.n++] = '\\';
         word_add(&w, (slice){ text.p + i, n });
         n += n == 0;

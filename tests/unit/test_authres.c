@@ -197,6 +197,8 @@ forged_ids_are_recognised(void **state)
         "(unterminated mx.example.org; dkim=pass", /* a reader without comments stops at neither */
         "(a\\) mx.example.org; dkim=pass",         /* a reader without quoted pairs */
         "(a(b) mx.example.org; dkim=pass",         /* a reader without nesting */
+        "(a\\) mx.example.org; dkim=pass (b) ) other.example; none", /* the same, with RFC 5322 seeing another id */
+        "(a(b) mx.example.org; dkim=pass (c)) other.example; none",
         "\"mx.example.org; dkim=pass",
         "\"mx.example.org\\\"; dkim=pass",
         "<mx.example.org>; dkim=pass",

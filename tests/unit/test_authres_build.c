@@ -211,6 +211,31 @@ long_text_is_folded(void **state)
     }
 }
 
+/* A word that would fill a line to RFC 5322's 998 octets, also if only its escapes do, is left out. */
+static void
+words_too_long_are_left_out(void **state)
+{
+    (void)state;
+    char text[1100];
+    for (size_t n = 400; n <= sizeof(text); n++)
+        for (int fill = 0; fill < 3; fill++) {
+            struct arena *a = arena_new(0);
+            struct authres_builder *b = authres_builder_new(a, SLICE("id"), 20000);
+            struct authres r;
+            memset(text, "x\"("[fill], n);
+            authres_add_result(b, "x", "y");
+            authres_add_reason(b, (slice){ text, n });
+            authres_add_value(b, "p", "v", (slice){ text, n });
+            authres_add_comment(b, (slice){ text, n });
+            check_lines(authres_finish(b));
+            assert_int_equal(authres_parse(a, authres_finish(b), &r), ST_OK);
+            bool fits = n * (fill == 1 ? 2 : 1) <= 900;
+            assert_int_equal(r.results[0].n_properties, fits);
+            assert_int_equal(r.results[0].reason.n, fits ? n : 0);
+            arena_free(a);
+        }
+}
+
 int
 main(void)
 {
@@ -218,6 +243,7 @@ main(void)
         cmocka_unit_test(what_is_built_reads_the_same),
         cmocka_unit_test(every_octet_is_written_or_left_out),
         cmocka_unit_test(long_text_is_folded),
+        cmocka_unit_test(words_too_long_are_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
