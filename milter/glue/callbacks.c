@@ -95,7 +95,7 @@ ask_for_macros(SMFICTX *ctx)
         { SMFIM_CONNECT, "j {daemon_name}" },
         { SMFIM_HELO, "j" },
         { SMFIM_ENVFROM, "i {auth_authen} {auth_type}" },
-        { SMFIM_ENVRCPT, "i" },
+        { SMFIM_ENVRCPT, "i {rcpt_mailer} {rcpt_host}" },
         { SMFIM_DATA, "i" },
         { SMFIM_EOH, "i" },
         { SMFIM_EOM, "i" },
@@ -211,7 +211,8 @@ on_rcpt(SMFICTX *ctx, char **args)
     struct message *m = message_of(c);
     if (m == NULL)
         return c == NULL ? SMFIS_TEMPFAIL : answer(ctx, c, SMFIP_NR_RCPT, go_on);
-    return answer(ctx, c, SMFIP_NR_RCPT, message_rcpt(m, slice_from(args[0])));
+    return answer(ctx, c, SMFIP_NR_RCPT, message_rcpt_via(m, slice_from(args[0]), slice_from(macro(ctx, "{rcpt_mailer}")),
+                                                         slice_from(macro(ctx, "{rcpt_host}"))));
 }
 
 /* ---- content ---- */

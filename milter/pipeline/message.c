@@ -218,7 +218,7 @@ message_mail(struct message *m, slice path, const char *const *parameters, slice
 }
 
 struct reply
-message_rcpt(struct message *m, slice path)
+message_rcpt_via(struct message *m, slice path, slice transport, slice relay)
 {
     struct mailbox box;
     slice name;
@@ -229,7 +229,7 @@ message_rcpt(struct message *m, slice path)
         message_note(m, st);
     if (st != ST_OK)
         return reply_continue; /* a recipient without a domain is the MTA's business */
-    sealing_recipient(m, box.local_part, name);
+    sealing_recipient(m, &(struct seal_address){ box.local_part, name, transport, relay });
     struct record *r = &m->record;
     for (size_t i = 0; i < r->n_rcpt_domains; i++)
         if (slice_eq(r->rcpt_domains[i], name))
@@ -249,6 +249,12 @@ message_rcpt(struct message *m, slice path)
     }
     m->rcpt_domains[r->n_rcpt_domains++] = name;
     return reply_continue;
+}
+
+struct reply
+message_rcpt(struct message *m, slice path)
+{
+    return message_rcpt_via(m, path, SLICE_EMPTY, SLICE_EMPTY);
 }
 
 static void

@@ -13,7 +13,7 @@ struct seal_plan {
 
 /* ------------------------------------------------------------------ loading */
 
-/* SealFor: "*", a domain, ".domain", relay:HOST, transport:NAME.  SealHeaderChecks: "Name: pattern". */
+/* SealFor: "*", a domain, ".domain", relay:HOST, transport:NAME.  SealHeaderChecks: Name:pattern. */
 static void
 check_lists(const struct config *c, struct strbuf *errors)
 {
@@ -27,7 +27,7 @@ check_lists(const struct config *c, struct strbuf *errors)
     }
     for (size_t i = 0; i < c->seal_header_checks.n; i++)
         if (!slice_has(slice_from(c->seal_header_checks.items[i]), ':'))
-            strbuf_printf(errors, "SealHeaderChecks: \"%s\" is not like \"Name: pattern\"\n", c->seal_header_checks.items[i]);
+            strbuf_printf(errors, "SealHeaderChecks: \"%s\" is not like Name:pattern\n", c->seal_header_checks.items[i]);
     arena_free(a);
 }
 

@@ -53,7 +53,7 @@ sealing_sender(struct message *m, slice local_part)
 }
 
 void
-sealing_recipient(struct message *m, slice local_part, slice domain)
+sealing_recipient(struct message *m, const struct seal_address *r)
 {
     if (!wanted(m))
         return;
@@ -69,11 +69,12 @@ sealing_recipient(struct message *m, slice local_part, slice domain)
         m->seal_rcpts = grown;
         m->seal_rcpt_cap = cap;
     }
-    slice local = arena_slice(m->a, local_part);
-    if (local.p == NULL)
+    const struct seal_address own = { arena_slice(m->a, r->local_part), r->domain, arena_slice(m->a, r->transport),
+                                      arena_slice(m->a, r->relay) };
+    if (own.local_part.p == NULL || own.transport.p == NULL || own.relay.p == NULL)
         message_note(m, ST_NOMEM);
     else
-        m->seal_rcpts[m->n_seal_rcpts++] = (struct seal_address){ .local_part = local, .domain = domain };
+        m->seal_rcpts[m->n_seal_rcpts++] = own;
 }
 
 static void

@@ -12,7 +12,7 @@ bool sealing_load(struct pipeline *p, struct strbuf *errors);
 void sealing_unload(struct pipeline *p);
 
 void sealing_sender(struct message *m, slice local_part);
-void sealing_recipient(struct message *m, slice local_part, slice domain);
+void sealing_recipient(struct message *m, const struct seal_address *r); /* is copied, the domain excepted */
 /* At the end of the header: asks for the body's hash, and looks for a verdict of arrival. */
 void sealing_eoh(struct message *m);
 /* After all other edits: the fields to be inserted are appended to the list. */
