@@ -178,6 +178,76 @@ sizes_are_bounded(void **state)
     assert_int_equal(eml_read_memory(SLICE("A: b\n\n"), &refusing, NULL), ST_OK);
 }
 
+static enum status
+fail_at(void *arg)
+{
+    unsigned *calls_left = arg;
+    return (*calls_left)-- == 0 ? ST_LIMIT : ST_OK;
+}
+static enum status
+fail_header(void *arg, slice name, slice value)
+{
+    (void)name, (void)value;
+    return fail_at(arg);
+}
+static enum status
+fail_body(void *arg, slice chunk)
+{
+    (void)chunk;
+    return fail_at(arg);
+}
+
+/* Whatever call fails, it is the last one. */
+static void
+a_failing_handler_ends_it(void **state)
+{
+    (void)state;
+    static const struct eml_handler failing = { fail_header, fail_at, fail_body };
+    static const char *const messages[] = { "A: b\nC: d\n\nbody\n", "A: b\nC: d\njunk", "A: b\nC: d", "A: b\nC: d\n\n" };
+    size_t n = 3 * EML_CHUNK_MAX;
+    char *big = malloc(n);
+    assert_non_null(big);
+    for (size_t kind = 0; kind <= COUNT(messages) + 1; kind++) {
+        slice text = kind < COUNT(messages) ? slice_from(messages[kind]) : (slice){ big, n };
+        memset(big, kind == COUNT(messages) ? 'x' : '\n', n);
+        unsigned failed = 0, last = 1;
+        for (unsigned at = 0; last != 0; at++) {
+            unsigned left = at;
+            enum status st = eml_read_memory(text, &failing, &left);
+            assert_true(st == ST_LIMIT ? left == UINT32_MAX : left != UINT32_MAX);
+            last = st == ST_LIMIT;
+            failed += last;
+        }
+        assert_true(failed >= 2);
+    }
+    free(big);
+}
+
+/* Some hundred kilobytes at a time, 25 MB in all: nothing but the chunks is ever held. */
+static ssize_t
+give_lines(void *arg, char *buf, size_t size)
+{
+    size_t *left = arg;
+    size = size < *left ? size : *left;
+    for (size_t i = 0; i < size; i++)
+        buf[i] = (*left - i) % 70 == 0 ? '\n' : 'x';
+    *left -= size;
+    return (ssize_t)size;
+}
+
+static void
+a_large_message_is_streamed(void **state)
+{
+    (void)state;
+    static const struct eml_handler count = { ignore_header, ignore_eoh, count_body };
+    size_t left = 25 * 1000 * 1000, body = 0;
+    FILE *f = fopencookie(&left, "r", (cookie_io_functions_t){ .read = give_lines });
+    assert_non_null(f);
+    assert_int_equal(eml_read_file(f, &count, &body), ST_OK);
+    assert_true(left == 0 && body > 25 * 1000 * 1000);
+    fclose(f);
+}
+
 int
 main(void)
 {
@@ -185,6 +255,8 @@ main(void)
         cmocka_unit_test(messages_are_told_as_an_mta_would),
         cmocka_unit_test(chunks_do_not_show),
         cmocka_unit_test(sizes_are_bounded),
+        cmocka_unit_test(a_failing_handler_ends_it),
+        cmocka_unit_test(a_large_message_is_streamed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

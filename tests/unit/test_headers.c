@@ -105,6 +105,10 @@ limits_refuse_and_do_not_cut(void **state)
     assert_int_equal(header_list_add(l, SLICE("C"), SLICE("")), ST_LIMIT);
     assert_int_equal(header_list_count(l), 2);
     assert_int_equal(header_list_count_name(l, SLICE("C")), 0);
+    for (size_t max = 1; max < 12; max++) { /* "A:1\r\n 2" is 7 octets, of which one is not in the value given */
+        l = header_list_new(a, &(struct header_limits){ .max_bytes = max });
+        assert_int_equal(header_list_add(l, SLICE("A"), SLICE("1\n 2")), max < 7 ? ST_LIMIT : ST_OK);
+    }
     l = header_list_new(a, &(struct header_limits){ .max_fields = 1 });
     assert_int_equal(header_list_add(l, SLICE("A"), SLICE("")), ST_OK);
     assert_int_equal(header_list_add(l, SLICE("A"), SLICE("")), ST_LIMIT);
