@@ -19,6 +19,7 @@ static const struct {
     { "config", tool_config, "check or print the configuration" },
     { "key", tool_key, "make and test keys for sealing" },
     { "report", tool_report, "import records, make and send DMARC reports" },
+    { "stats", tool_stats, "volume, alignment and refusals from the records" },
 };
 
 static void
