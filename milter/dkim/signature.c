@@ -218,7 +218,10 @@ unquoted(struct arena *a, slice text)
             low = strchr(hex, text.p[i + 2]);
         }
         bool quoted = high != NULL && low != NULL;
-        p[n++] = quoted ? (char)((high - hex) << 4 | (low - hex)) : text.p[i];
+        p[n] = text.p[i];
+        if (quoted)
+            p[n] = (char)((high - hex) << 4 | (low - hex));
+        n++;
         i += quoted ? 2 : 0;
     }
     return (slice){ p, n };
