@@ -168,7 +168,8 @@ opendkim_add_field(struct second_dkim *d, const struct header_field *f)
         return ST_NOMEM;
     *d->end = c;
     d->end = &c->next;
-    enum status st = dkim_signature_parse(d->a, f, SIGNATURE_DKIM, false, &c->sig, &c->objection);
+    enum status st =
+        dkim_signature_parse(d->a, f, SIGNATURE_DKIM, d->options.accept_rsa_sha1, &c->sig, &c->objection);
     if (st == ST_OK && c->objection.code == DKIM_NONE && d->n++ < d->options.max_signatures)
         dns_start(d->dns, DNS_TXT, c->sig.key_name, NULL, NULL);
     return st;
