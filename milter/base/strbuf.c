@@ -66,6 +66,18 @@ strbuf_add(struct strbuf *b, slice s)
     b->n += s.n;
 }
 
+char *
+strbuf_room(struct strbuf *b, size_t n)
+{
+    return grow(b, n) ? b->p + b->n : NULL;
+}
+
+void
+strbuf_took(struct strbuf *b, size_t n)
+{
+    b->n += n;
+}
+
 void
 strbuf_add_str(struct strbuf *b, const char *s)
 {

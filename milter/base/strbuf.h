@@ -25,6 +25,9 @@ void strbuf_add_str(struct strbuf *b, const char *s);
 void strbuf_add_char(struct strbuf *b, char c);
 void strbuf_add_u64(struct strbuf *b, uint64_t v);
 void strbuf_printf(struct strbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Room for n octets at the end, to be written in place; NULL after an error.  strbuf_took() says how many were. */
+char *strbuf_room(struct strbuf *b, size_t n);
+void strbuf_took(struct strbuf *b, size_t n);
 enum status strbuf_status(const struct strbuf *b);
 slice strbuf_slice(const struct strbuf *b);
 /* The text, NUL-terminated, borrowed until the next append; "" after an error. */

@@ -13,6 +13,7 @@ struct entry {
     struct public_key *key; /* NULL: free */
     char *name_and_text;    /* the two behind each other */
     size_t name_n, text_n;
+    unsigned flags;
     uint64_t hash, used;
 };
 
@@ -77,7 +78,8 @@ key_cache_free(struct key_cache *c)
 static uint64_t
 hash_of(const struct key_cache *c, slice name, slice text)
 {
-    return slice_hash(text, slice_hash(name, c->seed));
+    /* The end of a record is the end of its key as a rule; the whole text is compared anyway. */
+    return slice_hash(slice_tail(text, text.n > 64 ? text.n - 64 : 0), slice_hash(name, c->seed) + text.n);
 }
 
 static struct shard *
@@ -106,7 +108,7 @@ find(struct entry *set, uint64_t hash, slice name, slice text)
 }
 
 struct public_key *
-key_cache_get(struct key_cache *c, slice name, slice text)
+key_cache_get(struct key_cache *c, slice name, slice text, unsigned *flags)
 {
     if (c == NULL)
         return NULL;
@@ -117,6 +119,7 @@ key_cache_get(struct key_cache *c, slice name, slice text)
     struct entry *e = find(set_of(c, s, hash), hash, name, text);
     if (e != NULL) {
         k = public_key_hold(e->key);
+        *flags = e->flags;
         e->used = ++s->clock;
         s->hits++;
     } else {
@@ -127,7 +130,7 @@ key_cache_get(struct key_cache *c, slice name, slice text)
 }
 
 void
-key_cache_put(struct key_cache *c, slice name, slice text, struct public_key *k)
+key_cache_put(struct key_cache *c, slice name, slice text, struct public_key *k, unsigned flags)
 {
     char *copy = c == NULL || text.n > SIZE_MAX - name.n ? NULL : malloc(name.n + text.n + 1);
     if (copy == NULL) /* a cache may forget */
@@ -149,7 +152,7 @@ key_cache_put(struct key_cache *c, slice name, slice text, struct public_key *k)
     if (e->key == NULL)
         s->keys++;
     entry_clear(e);
-    *e = (struct entry){ public_key_hold(k), copy, name.n, text.n, hash, ++s->clock };
+    *e = (struct entry){ public_key_hold(k), copy, name.n, text.n, flags, hash, ++s->clock };
     pthread_mutex_unlock(&s->lock);
 }
 

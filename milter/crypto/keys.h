@@ -30,9 +30,11 @@ struct key_cache;
 
 struct key_cache *key_cache_new(size_t max_keys); /* NULL: no memory */
 void key_cache_free(struct key_cache *c);         /* NULL is fine */
-/* A count of its own for the caller, or NULL.  A NULL cache holds nothing. */
-struct public_key *key_cache_get(struct key_cache *c, slice name, slice text);
-void key_cache_put(struct key_cache *c, slice name, slice text, struct public_key *k); /* takes a count of its own */
+/* A count of its own for the caller, or NULL.  A NULL cache holds nothing.  `flags` are the caller's own: what else the
+ * record says, so that it need not be read again. */
+struct public_key *key_cache_get(struct key_cache *c, slice name, slice text, unsigned *flags);
+/* Takes a count of its own. */
+void key_cache_put(struct key_cache *c, slice name, slice text, struct public_key *k, unsigned flags);
 
 struct key_cache_stats {
     uint64_t hits, misses;

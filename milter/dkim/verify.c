@@ -82,7 +82,11 @@ signed_fields_hash(struct arena *a, const struct dkim_signature *sig, const stru
                    unsigned char digest[HASH_SIZE_MAX])
 {
     struct strbuf text;
+    size_t most = sig->field->raw.n;
+    for (size_t i = 0; i < n; i++)
+        most += fields[i] == NULL ? 0 : fields[i]->raw.n + 2;
     strbuf_init(&text, 0);
+    strbuf_room(&text, most); /* once, instead of growing step by step */
     for (size_t i = 0; i < n; i++)
         if (fields[i] != NULL) {
             header_canon_add(&text, sig->header_canon, fields[i]);
@@ -111,18 +115,39 @@ outcome_set(struct signature_outcome *o, enum dkim_result_code code, const char 
     o->reason = slice_from(reason);
 }
 
-/* NULL with the reason in *o where there is no such key. */
+/* What else a record says, kept with its key in the cache: it then need not be read again. */
+enum { FLAG_EMAIL = 1, FLAG_SHA256 = 2, FLAG_SHA1 = 4, FLAG_TESTING = 8, FLAG_NO_SUBDOMAINS = 16 };
+
+static unsigned
+record_flags(const struct key_record *r)
+{
+    return (r->for_email ? FLAG_EMAIL : 0u) | (r->allows_sha256 ? FLAG_SHA256 : 0u) |
+           (r->allows_sha1 ? FLAG_SHA1 : 0u) | (r->testing ? FLAG_TESTING : 0u) |
+           (r->no_subdomains ? FLAG_NO_SUBDOMAINS : 0u);
+}
+
+static struct key_record
+record_of_cached(const struct public_key *k, unsigned flags)
+{
+    return (struct key_record){ .type = public_key_type(k),
+                                .known_type = true,
+                                .for_email = (flags & FLAG_EMAIL) != 0,
+                                .allows_sha256 = (flags & FLAG_SHA256) != 0,
+                                .allows_sha1 = (flags & FLAG_SHA1) != 0,
+                                .testing = (flags & FLAG_TESTING) != 0,
+                                .no_subdomains = (flags & FLAG_NO_SUBDOMAINS) != 0,
+                                .data = SLICE_EMPTY };
+}
+
+/* The key of a record that was just read; o->key stays NULL, with the reason in *o, if it is none. */
 static enum status
 load_key(const struct verifier *v, const struct dkim_signature *sig, slice text, const struct key_record *record,
          struct signature_outcome *o)
 {
     const char *why = NULL;
-    o->key = key_cache_get(v->keys, sig->key_name, text);
-    if (o->key != NULL)
-        return ST_OK;
     enum status st = public_key_new(record->type, record->data, &o->key, &why);
     if (st == ST_OK) {
-        key_cache_put(v->keys, sig->key_name, text, o->key);
+        key_cache_put(v->keys, sig->key_name, text, o->key, record_flags(record));
         return ST_OK;
     }
     o->key = NULL;
@@ -156,8 +181,14 @@ try_record(const struct verifier *v, const struct dkim_signature *sig, slice dig
 {
     struct key_record record;
     const char *why = NULL;
+    unsigned flags;
+    enum status st = ST_OK;
     *o = (struct signature_outcome){ .code = DKIM_PERMERROR, .reason = SLICE_EMPTY };
-    enum status st = key_record_parse(v->arena, text, &record, &why);
+    o->key = key_cache_get(v->keys, sig->key_name, text, &flags);
+    if (o->key != NULL)
+        record = record_of_cached(o->key, flags);
+    else
+        st = key_record_parse(v->arena, text, &record, &why);
     *is_key = st == ST_OK;
     if (st != ST_OK) {
         o->reason = slice_from(why);
@@ -169,7 +200,8 @@ try_record(const struct verifier *v, const struct dkim_signature *sig, slice dig
         o->reason = slice_from(why);
         return ST_OK;
     }
-    st = load_key(v, sig, text, &record, o);
+    if (o->key == NULL)
+        st = load_key(v, sig, text, &record, o);
     if (st != ST_OK || o->key == NULL || !size_is_right(v, v->arena, o))
         return st;
     bool good = false;

@@ -39,6 +39,16 @@ read_name(struct reader *r)
     return (slice){ r->text.p + start, r->at - start };
 }
 
+/* Printable ASCII but ";": what nearly all of a long value is. */
+static size_t
+plain_run(slice s, size_t at)
+{
+    size_t n = 0;
+    while (at + n < s.n && s.p[at + n] > ' ' && s.p[at + n] < 0x7f && s.p[at + n] != ';')
+        n++;
+    return n;
+}
+
 /* tag-value: VALCHAR, UTF-8 (RFC 6376 3.2, informative note; RFC 8616 4) and white space between them. */
 static bool
 read_value(struct reader *r, struct tag *t)
@@ -47,6 +57,11 @@ read_value(struct reader *r, struct tag *t)
     t->value_start = r->at;
     size_t first = r->at = skip_fws(s, r->at), last = first;
     while (r->at < s.n && s.p[r->at] != ';') {
+        size_t run = plain_run(s, r->at);
+        if (run > 0) {
+            last = r->at += run;
+            continue;
+        }
         size_t n = skip_fws(s, r->at) - r->at;
         if (n == 0) {
             unsigned char c = (unsigned char)s.p[r->at];
@@ -118,8 +133,11 @@ taglist_strip_fws(struct arena *a, slice value)
     if (p == NULL)
         return (slice){ NULL, 0 };
     for (size_t i = 0, next; i < value.n; i = next) {
-        next = skip_fws(value, i);
-        if (next == i)
+        size_t run = plain_run(value, i);
+        memcpy(p + n, value.p + i, run);
+        n += run;
+        next = skip_fws(value, i + run);
+        if (next == i) /* neither */
             p[n++] = value.p[next++];
     }
     p[n] = '\0';

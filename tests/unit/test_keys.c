@@ -395,19 +395,22 @@ static void
 the_cache_knows_names_and_texts_apart(void **state)
 {
     (void)state;
+    unsigned flags = 0;
     struct key_cache *c = key_cache_new(1000);
     struct public_key *k = key_from(KEY_ED25519, decoded(ed25519_p)), *other = key_from(KEY_RSA, decoded(rsa_p));
-    assert_null(key_cache_get(c, SLICE("a.example"), SLICE("text")));
-    key_cache_put(c, SLICE("a.example"), SLICE("text"), k);
-    key_cache_put(c, SLICE("a.example"), SLICE("Text"), other);
-    struct public_key *got = key_cache_get(c, SLICE("a.example"), SLICE("text"));
+    assert_null(key_cache_get(c, SLICE("a.example"), SLICE("text"), &flags));
+    key_cache_put(c, SLICE("a.example"), SLICE("text"), k, 5);
+    key_cache_put(c, SLICE("a.example"), SLICE("Text"), other, 6);
+    struct public_key *got = key_cache_get(c, SLICE("a.example"), SLICE("text"), &flags);
     assert_ptr_equal(got, k);
     public_key_release(got);
-    got = key_cache_get(c, SLICE("a.example"), SLICE("Text"));
+    assert_int_equal(flags, 5);
+    got = key_cache_get(c, SLICE("a.example"), SLICE("Text"), &flags);
     assert_ptr_equal(got, other);
+    assert_int_equal(flags, 6);
     public_key_release(got);
-    assert_null(key_cache_get(c, SLICE("a.exampl"), SLICE("etext")));
-    assert_null(key_cache_get(NULL, SLICE("a.example"), SLICE("text")));
+    assert_null(key_cache_get(c, SLICE("a.exampl"), SLICE("etext"), &flags));
+    assert_null(key_cache_get(NULL, SLICE("a.example"), SLICE("text"), &flags));
     assert_int_equal(key_cache_stats(c).keys, 2);
     assert_int_equal(key_cache_stats(c).hits, 2);
     public_key_release(k);
@@ -419,13 +422,14 @@ static void
 the_cache_is_bounded(void **state)
 {
     (void)state;
+    unsigned flags = 0;
     struct key_cache *c = key_cache_new(256);
     struct public_key *k = key_from(KEY_ED25519, decoded(ed25519_p));
     for (unsigned i = 0; i < 5000; i++) {
         char name[20];
         snprintf(name, sizeof(name), "n%u", i);
-        key_cache_put(c, slice_from(name), SLICE("text"), k);
-        struct public_key *got = key_cache_get(c, slice_from(name), SLICE("text"));
+        key_cache_put(c, slice_from(name), SLICE("text"), k, 5);
+        struct public_key *got = key_cache_get(c, slice_from(name), SLICE("text"), &flags);
         assert_ptr_equal(got, k);
         public_key_release(got);
     }
@@ -438,17 +442,18 @@ static void *
 use_cache(void *arg)
 {
     struct key_cache *c = arg;
+    unsigned flags;
     slice data, digest = SLICE("0123456789abcdef0123456789abcdef");
     struct arena *a = arena_new(0);
     base64_decode(a, slice_from(rsa_p), &data);
     for (unsigned i = 0; i < 2000; i++) {
         char name[20];
         snprintf(name, sizeof(name), "n%u", i % 300);
-        struct public_key *k = key_cache_get(c, slice_from(name), SLICE("text"));
+        struct public_key *k = key_cache_get(c, slice_from(name), SLICE("text"), &flags);
         const char *why;
         bool good;
         if (k == NULL && public_key_new(KEY_RSA, data, &k, &why) == ST_OK)
-            key_cache_put(c, slice_from(name), SLICE("text"), k);
+            key_cache_put(c, slice_from(name), SLICE("text"), k, 5);
         if (i % 10 == 0)
             signature_verify(k, HASH_SHA256, digest, data, &good, &why);
         public_key_release(k);
