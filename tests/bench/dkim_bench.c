@@ -3,6 +3,8 @@
  * over the same octets and bare RSA verifications with the same key.
  * usage: dkim_bench [SECONDS-PER-CELL]     columns are microseconds of CPU per message, then ratios
  */
+#include "dkim_subject.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,27 +14,12 @@
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
 
-#include "base/arena.h"
 #include "base/base64.h"
 #include "base/clock.h"
-#include "crypto/keys.h"
-#include "crypto/sign.h"
-#include "dkim/verify.h"
 #include "dns/zone.h"
 #include "second/second.h"
 
-#define CHUNK 65535u /* of the milter protocol */
-
 static double seconds_per_cell = 0.5;
-
-struct subject {
-    slice body;
-    struct strbuf header; /* with its signatures; lines end in CRLF */
-    unsigned signatures;
-    struct resolver *dns;
-    struct key_cache *keys;
-    struct dkim_options options;
-};
 
 static double
 cpu_us(void)
@@ -43,127 +30,6 @@ cpu_us(void)
 }
 
 static void
-die(const char *what)
-{
-    fprintf(stderr, "dkim_bench: %s\n", what);
-    exit(1);
-}
-
-/* Text as people write it: words, lines of 60 to 76 octets, a paragraph now and then; one line in eight ends in a space
- * (format=flowed), and one in twenty has two spaces or a tab somewhere. */
-static slice
-make_body(struct arena *a, size_t n)
-{
-    char *p = arena_alloc(a, n + 2);
-    uint32_t r = 42;
-    size_t at = 0, column = 0;
-    if (p == NULL)
-        die("no memory");
-    while (at < n) {
-        r = r * 1664525u + 1013904223u;
-        unsigned dice = r >> 16;
-        if (column > 60 + dice % 16) {
-            if (dice % 8 == 0)
-                p[at++] = ' ';
-            p[at++] = '\r';
-            p[at++] = '\n';
-            column = 0;
-        } else {
-            unsigned word = 1 + dice % 9;
-            for (unsigned i = 0; i < word && at < n; i++, column++)
-                p[at++] = (char)('a' + (dice + i * 7) % 26);
-            if (at < n)
-                p[at++] = dice % 200 == 0 ? '\t' : ' ';
-            if (at < n && dice % 211 == 0)
-                p[at++] = ' ';
-            column++;
-        }
-        if (n - at < 2)
-            break;
-    }
-    p[at++] = '\r';
-    p[at++] = '\n';
-    return (slice){ p, at };
-}
-
-static struct header_list *
-read_headers(struct arena *a, slice header)
-{
-    struct header_limits none = { 0, 0 };
-    struct header_list *l = header_list_new(a, &none);
-    while (header.n > 0) {
-        size_t end = 0;
-        do
-            end = end + slice_find(slice_tail(header, end), '\n') + 1;
-        while (end < header.n && ascii_is_wsp(header.p[end]));
-        slice name, value;
-        slice_cut(slice_head(header, end - 2), ':', &name, &value);
-        if (header_list_add(l, name, value) != ST_OK)
-            die("header");
-        header = slice_tail(header, end);
-    }
-    return l;
-}
-
-static void
-feed(struct body_canon *c, slice body)
-{
-    for (size_t i = 0; i < body.n; i += CHUNK)
-        body_canon_feed(c, slice_head(slice_tail(body, i), CHUNK));
-}
-
-static const char fields[] =
-    "Received: from mail.example.org (mail.example.org [192.0.2.1])\r\n\tby mx.example.net with ESMTPS id 4cRzk12\r\n"
-    "\tfor <sue@example.net>; Fri, 21 Nov 2025 10:00:00 +0000 (UTC)\r\n"
-    "Message-ID: <20251121100000.12345@mail.example.org>\r\nDate: Fri, 21 Nov 2025 10:00:00 +0000\r\n"
-    "MIME-Version: 1.0\r\nUser-Agent: Mozilla Thunderbird\r\nSubject: the minutes of our meeting last week\r\n"
-    "To: Sue Smith <sue@example.net>\r\nFrom: Joe Miller <joe@example.org>\r\n"
-    "Content-Type: text/plain; charset=UTF-8; format=flowed\r\nContent-Transfer-Encoding: 8bit\r\n";
-
-/* One more signature on top of the header. */
-static void
-add_signature(struct subject *s, const struct private_key *k, enum canon canon, unsigned number)
-{
-    struct arena *a = arena_new(0);
-    struct strbuf draft, bh, b;
-    struct dkim_signature sig;
-    struct dkim_objection o;
-    struct signature value;
-    unsigned char digest[HASH_SIZE_MAX];
-    struct body_canon *c = body_canon_new(a);
-    int id = body_canon_want(c, canon, CANON_NO_LIMIT);
-    feed(c, s->body);
-    body_canon_finish(c);
-    strbuf_init(&bh, 0);
-    base64_encode(&bh, body_canon_digest(c, id));
-    body_canon_clear(c);
-    strbuf_init(&draft, 0);
-    strbuf_printf(&draft,
-                  "DKIM-Signature: v=1; a=rsa-sha256; c=%s; d=example.org; s=s%u;\r\n\tt=1700000000; h=From:To:Subject:Date:"
-                  "Message-ID:MIME-Version:Content-Type:\r\n\t Content-Transfer-Encoding; bh=%s;\r\n\tb=",
-                  canon == CANON_RELAXED ? "relaxed/relaxed" : "relaxed/simple", number, strbuf_str(&bh));
-    size_t head = draft.n;
-    strbuf_add_str(&draft, "AAAA\r\n");
-    strbuf_add_str(&draft, fields);
-    struct header_list *l = read_headers(a, strbuf_slice(&draft));
-    if (dkim_signature_parse(a, header_list_at(l, 0), SIGNATURE_DKIM, false, &sig, &o) != ST_OK || o.code != DKIM_NONE ||
-        signed_fields_hash(a, &sig, signed_fields(a, l, &sig), sig.n_names, digest) != ST_OK ||
-        private_key_sign(k, digest, &value) != ST_OK)
-        die("signing");
-    strbuf_init(&b, 0);
-    strbuf_add(&b, slice_head(strbuf_slice(&draft), head));
-    base64_encode(&b, (slice){ (const char *)value.bytes, value.n });
-    strbuf_add_str(&b, "\r\n");
-    strbuf_add(&b, strbuf_slice(&s->header));
-    strbuf_reset(&s->header);
-    strbuf_add(&s->header, strbuf_slice(&b));
-    strbuf_clear(&b);
-    strbuf_clear(&bh);
-    strbuf_clear(&draft);
-    arena_free(a);
-}
-
-static void
 verify_native(struct subject *s)
 {
     const struct dns_limits limits = { 2000, 120 };
@@ -171,13 +37,13 @@ verify_native(struct subject *s)
     size_t n;
     struct arena *a = arena_new(0);
     struct dns_session *session = dns_session_new(s->dns, &limits);
-    struct header_list *l = read_headers(a, strbuf_slice(&s->header));
+    struct header_list *l = subject_headers(a, strbuf_slice(&s->header));
     struct dkim *d = dkim_new(a, session, s->keys, &s->options);
     struct body_canon *c = body_canon_new(a);
     for (size_t i = 0; i < header_list_count(l); i++)
         dkim_add_field(d, header_list_at(l, i));
     dkim_header_end(d, l, SLICE("example.org"), c);
-    feed(c, s->body);
+    subject_feed(c, s->body);
     body_canon_finish(c);
     if (dkim_finish(d, NULL, &r, &n) != ST_OK || n != s->signatures)
         die("native");
@@ -198,7 +64,7 @@ verify_other(struct subject *s)
     size_t n;
     struct arena *a = arena_new(0);
     struct dns_session *session = dns_session_new(s->dns, &limits);
-    struct header_list *l = read_headers(a, strbuf_slice(&s->header));
+    struct header_list *l = subject_headers(a, strbuf_slice(&s->header));
     struct second_dkim *d = ops->start(a, session, &s->options);
     for (size_t i = 0; i < header_list_count(l); i++)
         ops->add_field(d, header_list_at(l, i));
@@ -259,7 +125,7 @@ floor_all(struct subject *s)
     floor_hash(s);
     for (unsigned i = 0; i < s->signatures; i++) {
         EVP_DigestInit_ex2(md_ctx, md, NULL);
-        EVP_DigestUpdate(md_ctx, fields, sizeof(fields) - 1);
+        EVP_DigestUpdate(md_ctx, subject_fields, strlen(subject_fields));
         EVP_DigestFinal_ex(md_ctx, out, NULL);
         if (EVP_PKEY_verify(rsa_ctx, rsa_sig, sizeof(rsa_sig), rsa_digest, 32) != 1)
             die("rsa");
@@ -293,12 +159,12 @@ static void
 compare(enum canon canon, size_t size, unsigned signatures, const struct private_key *k, struct subject *s)
 {
     struct arena *a = arena_new(0);
-    s->body = make_body(a, size);
+    s->body = subject_body(a, size);
     s->signatures = signatures;
     strbuf_reset(&s->header);
-    strbuf_add_str(&s->header, fields);
+    strbuf_add_str(&s->header, subject_fields);
     for (unsigned i = 0; i < signatures; i++)
-        add_signature(s, k, canon, i);
+        subject_add_signature(s, k, canon, i);
     double hash = measure(floor_hash, s), all = measure(floor_all, s), native = measure(verify_native, s);
     double other = second_dkim() == NULL ? NAN : measure(verify_other, s);
     printf("%-8s %9zu %5u %11.1f %11.1f %11.1f %11.1f   %6.2f %6.2f %6.2f\n", canon == CANON_RELAXED ? "relaxed" : "simple",
@@ -307,7 +173,6 @@ compare(enum canon canon, size_t size, unsigned signatures, const struct private
     arena_free(a);
 }
 
-/* Verification of a message whose header and body cost nothing: what is spent beside them. */
 int
 main(int argc, char **argv)
 {
