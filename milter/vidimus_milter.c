@@ -11,6 +11,7 @@
 #include "glue/background.h"
 #include "glue/callbacks.h"
 #include "glue/listener.h"
+#include "glue/packets.h"
 #include "glue/pidfile.h"
 #include "glue/privileges.h"
 #include "glue/reload.h"
@@ -28,9 +29,10 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define FINISH_MS 4500 /* verdicts in the making get that long at the end, after the up to 5 s in which libmilter sees the signal */
+#define FINISH_MS 9000 /* verdicts in the making get that long after the signal */
 #define OVERRIDES_MAX 200
 #define NOBODY 65534 /* the key holder's user where the daemon stays root */
+#define DESCRIPTORS_MAX 131072 /* connections beyond are not used, however many files may be open */
 
 struct options {
     const char *file;
@@ -140,11 +142,13 @@ connections_possible(const struct config *c)
     struct rlimit r;
     if (getrlimit(RLIMIT_NOFILE, &r) != 0)
         return c->maximum_connections;
-    if (r.rlim_cur < r.rlim_max) {
-        r.rlim_cur = r.rlim_max;
+    rlim_t most = r.rlim_max < DESCRIPTORS_MAX ? r.rlim_max : DESCRIPTORS_MAX;
+    if (r.rlim_cur < most) {
+        r.rlim_cur = most;
         (void)setrlimit(RLIMIT_NOFILE, &r);
         (void)getrlimit(RLIMIT_NOFILE, &r);
     }
+    (void)packets_watch_up_to(r.rlim_cur < DESCRIPTORS_MAX ? (size_t)r.rlim_cur : DESCRIPTORS_MAX);
     rlim_t reserve = r.rlim_cur < 256 ? r.rlim_cur / 2 : 128; /* for DNS, the spool, the log, lists */
     rlim_t room = r.rlim_cur - reserve;
     return room < c->maximum_connections ? (unsigned)room : c->maximum_connections;
@@ -170,7 +174,7 @@ static bool
 finish(struct service *s)
 {
     struct counters *n = service_counters(s);
-    uint64_t until = clock_mono_ms() + FINISH_MS;
+    uint64_t until = listener_stopped_at_ms() + FINISH_MS;
     while (atomic_load(&n->finishing) > 0 && clock_mono_ms() < until)
         (void)poll(NULL, 0, 20);
     (void)poll(NULL, 0, 100);

@@ -6,17 +6,23 @@
  *    the C library in symbol lookup): it lets connections wait in the backlog instead.  It also sets TCP_NODELAY:
  *    libmilter writes a reply in two pieces, and the second one would wait 40 ms for a delayed acknowledgement.
  *  - It logs by syslog(3), which waits on a full log socket.  Its messages go to our log, which does not.
+ *  - Its thread that waits for signals says nothing to the one that waits for connections, which looks every 5 s, and takes
+ *    SIGHUP for a stop.  sigwait() below closes the socket for new connections when a stop comes, and makes a reload of
+ *    SIGHUP.
  *
- * Were the binding ever lost, everything would still work, without these three properties.
+ * Were the binding ever lost, everything would still work, without these properties.
  */
 #include "autoconf.h"
 
 #include "glue/listener.h"
 #include "base/clock.h"
+#include "glue/packets.h"
+#include "glue/reload.h"
 #include "glue/service.h"
 
 #include <errno.h>
 #include <libmilter/mfapi.h>
+#include <signal.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -40,7 +46,15 @@ static struct {
     struct counters *counters;
     _Atomic(struct service *) service;
     uint64_t said_at_ms; /* the accepting thread's own */
-} gate;
+    int fd;              /* that is listened on */
+    _Atomic uint64_t stopped_at_ms;
+} gate = { .fd = -1 };
+
+uint64_t
+listener_stopped_at_ms(void)
+{
+    return atomic_load(&gate.stopped_at_ms);
+}
 
 void
 listener_limit(unsigned maximum, struct counters *n)
@@ -96,8 +110,13 @@ int accept(int fd, struct sockaddr *restrict address, socklen_t *restrict n);
 int
 accept(int fd, struct sockaddr *restrict address, socklen_t *restrict n)
 {
-    struct counters *c = gate.counters;
-    if (c != NULL && atomic_load_explicit(&c->connections, memory_order_relaxed) >= gate.maximum)
+    if (listener_stopped_at_ms() != 0) { /* libmilter is about to see it */
+        (void)poll(NULL, 0, 10);
+        errno = EAGAIN;
+        return -1;
+    }
+    if (gate.counters != NULL &&
+        (packets_open() >= gate.maximum || atomic_load_explicit(&gate.counters->connections, memory_order_relaxed) >= gate.maximum))
         return pause_accepting("MaximumConnections", "all connections are in use");
     int s = accept4(fd, address, n, SOCK_CLOEXEC);
     if (s < 0) {
@@ -105,6 +124,7 @@ accept(int fd, struct sockaddr *restrict address, socklen_t *restrict n)
             return pause_accepting("descriptors", strerror(errno));
         return s;
     }
+    packets_begin(s);
     if (address != NULL && (address->sa_family == AF_INET || address->sa_family == AF_INET6)) {
         int one = 1;
         (void)setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -150,6 +170,43 @@ __syslog_chk(int priority, int flag, const char *fmt, ...)
     va_start(ap, fmt);
     libmilter_says(priority, fmt, ap);
     va_end(ap);
+}
+
+/* ---- signals ---- */
+
+int
+sigwait(const sigset_t *restrict set, int *restrict got)
+{
+    for (;;) {
+        int n = sigwaitinfo(set, NULL);
+        if (n == SIGHUP) {
+            reload_request();
+            continue;
+        }
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno;
+        *got = n;
+        break;
+    }
+    atomic_store(&gate.stopped_at_ms, clock_mono_ms());
+    if (gate.fd >= 0)
+        (void)shutdown(gate.fd, SHUT_RDWR); /* refuses whoever comes now, and wakes the one who listens */
+    return 0;
+}
+
+/* libmilter does not say which descriptor it listens on. */
+static int
+find_listening(void)
+{
+    for (int fd = 0; fd < 1024; fd++) {
+        int yes = 0;
+        socklen_t n = sizeof(yes);
+        if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &n) == 0 && yes != 0)
+            return fd;
+    }
+    return -1;
 }
 
 /* ---- opening ---- */
@@ -207,6 +264,7 @@ listener_open(const struct config *c, uid_t uid, gid_t gid, struct strbuf *error
         strbuf_printf(errors, "Socket: cannot listen on %s%s%s\n", c->socket, errno != 0 ? ": " : "", errno != 0 ? strerror(errno) : "");
         return false;
     }
+    gate.fd = find_listening();
     if (path != NULL && uid != (uid_t)-1 && lchown(path, uid, gid) != 0) {
         strbuf_printf(errors, "Socket: cannot give %s to user %u, group %u: %s\n", path, (unsigned)uid, (unsigned)gid, strerror(errno));
         return false;

@@ -1,7 +1,7 @@
 /*
  * listener.h - the daemon's side of the milter socket: opening it, and accepting from it within limits.
  *
- * Two calls of the C library that libmilter makes are answered here instead (listener.c says why): accept() and syslog().
+ * Calls of the C library that libmilter makes are answered here instead (listener.c says why): accept(), syslog(), sigwait().
  */
 #ifndef VIDIMUS_GLUE_LISTENER_H
 #define VIDIMUS_GLUE_LISTENER_H
@@ -23,6 +23,7 @@ bool listener_check(const struct config *c, struct strbuf *errors);
 void listener_limit(unsigned maximum, struct counters *n);
 /* Whose log takes libmilter's own messages; before, and with NULL, standard error does. */
 void listener_log_to(struct service *s);
+uint64_t listener_stopped_at_ms(void); /* when the signal to stop came (clock_mono_ms); 0: not yet */
 void listener_close(const struct config *c); /* removes a unix socket */
 
 #endif

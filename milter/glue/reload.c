@@ -33,8 +33,9 @@ wait_for_signals(void *arg)
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGUSR1);
-    for (int got; sigwait(&set, &got) == 0 && !atomic_load(&reload.stop);)
-        (void)service_reload(s);
+    while (!atomic_load(&reload.stop))
+        if (sigwaitinfo(&set, NULL) == SIGUSR1 && !atomic_load(&reload.stop))
+            (void)service_reload(s);
     return NULL;
 }
 
@@ -44,6 +45,13 @@ reload_start(struct service *s)
     atomic_store(&reload.stop, false);
     reload.running = pthread_create(&reload.thread, NULL, wait_for_signals, s) == 0;
     return reload.running;
+}
+
+void
+reload_request(void)
+{
+    if (reload.running)
+        (void)pthread_kill(reload.thread, SIGUSR1);
 }
 
 void

@@ -1,5 +1,5 @@
 /*
- * reload.h - the thread that waits for SIGUSR1.  libmilter's own signal thread takes SIGHUP, SIGTERM and SIGINT as stop.
+ * reload.h - the thread that waits for SIGUSR1.  libmilter's own signal thread waits for the others (listener.c).
  */
 #ifndef VIDIMUS_GLUE_RELOAD_H
 #define VIDIMUS_GLUE_RELOAD_H
@@ -11,6 +11,7 @@ struct service;
 /* Before any thread is started: the signals of the daemon are delivered to those that wait for them, to no other. */
 void reload_block_signals(void);
 bool reload_start(struct service *s);
+void reload_request(void); /* what SIGUSR1 does */
 void reload_stop(void); /* the thread is gone when it returns */
 
 #endif

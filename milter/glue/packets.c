@@ -1,0 +1,149 @@
+/*
+ * packets.c - libmilter looks macros up two strings at a time (name, value) and does not see the end of a list with an odd
+ * number of them: it reads on behind its memory.  A macro packet of that kind, which no sane MTA sends, ends the connection
+ * here instead of the process.
+ *
+ * As with accept() in listener.c, libmilter's read() and close() are bound to those below.  A connection's state is touched
+ * by whoever reads from it, one thread at a time.
+ */
+#undef _FORTIFY_SOURCE /* its inline read() would stand in the way of this one */
+#include "autoconf.h"
+
+#include "glue/packets.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define HEADER 5 /* length of what follows in four octets, which includes the command in the fifth */
+
+#if defined(__SANITIZE_THREAD__)
+#define LEAVE_TO_SANITIZER /* it has its own read() and close(), and needs them */
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define LEAVE_TO_SANITIZER
+#endif
+#endif
+
+struct stream {
+    bool watched;
+    unsigned char header[HEADER];
+    unsigned n_header;
+    uint32_t left;    /* octets of the packet still to come */
+    uint32_t strings; /* of a macro packet */
+    bool ended;       /* its last octet so far was a NUL */
+};
+
+static struct {
+    struct stream *streams;
+    size_t n; /* both written before the first connection */
+    atomic_uint open;
+} watch;
+
+unsigned
+packets_open(void)
+{
+    return atomic_load_explicit(&watch.open, memory_order_relaxed);
+}
+
+bool
+packets_watch_up_to(size_t descriptors)
+{
+    watch.streams = calloc(descriptors, sizeof(*watch.streams));
+    watch.n = watch.streams == NULL ? 0 : descriptors;
+    return watch.streams != NULL;
+}
+
+static struct stream *
+stream_of(int fd)
+{
+    return fd >= 0 && (size_t)fd < watch.n ? &watch.streams[fd] : NULL;
+}
+
+void
+packets_begin(int fd)
+{
+#ifdef LEAVE_TO_SANITIZER
+    (void)fd;
+#else
+    struct stream *s = stream_of(fd);
+    if (s == NULL)
+        return;
+    *s = (struct stream){ .watched = true };
+    atomic_fetch_add_explicit(&watch.open, 1, memory_order_relaxed);
+#endif
+}
+
+#ifndef LEAVE_TO_SANITIZER
+
+/* More octets of the packet's data.  False: it is a macro packet that is complete and wrong. */
+static bool
+take_data(struct stream *s, const unsigned char *p, size_t n)
+{
+    if (s->header[4] == 'D') { /* the first octet names the step, strings follow */
+        bool first = s->strings == 0 && s->left == ((uint32_t)s->header[0] << 24 | (uint32_t)s->header[1] << 16 |
+                                                    (uint32_t)s->header[2] << 8 | s->header[3]) - 1;
+        for (size_t i = first ? 1 : 0; i < n; i++)
+            s->strings += p[i] == '\0';
+        if (n > (first ? 1 : 0))
+            s->ended = p[n - 1] == '\0';
+    }
+    s->left -= (uint32_t)n;
+    if (s->left > 0)
+        return true;
+    bool good = s->header[4] != 'D' || (s->strings % 2 == 0 && (s->ended || s->strings == 0));
+    *s = (struct stream){ .watched = true };
+    return good;
+}
+
+static bool
+take(struct stream *s, const unsigned char *p, size_t n)
+{
+    while (n > 0) {
+        if (s->n_header < HEADER) {
+            s->header[s->n_header++] = *p++;
+            n--;
+            if (s->n_header < HEADER)
+                continue;
+            uint32_t length = (uint32_t)s->header[0] << 24 | (uint32_t)s->header[1] << 16 | (uint32_t)s->header[2] << 8 | s->header[3];
+            s->left = length > 0 ? length - 1 : 0; /* libmilter refuses a length of 0 itself */
+            if (s->left == 0)
+                *s = (struct stream){ .watched = true };
+            continue;
+        }
+        size_t part = n < s->left ? n : s->left;
+        if (!take_data(s, p, part))
+            return false;
+        p += part;
+        n -= part;
+    }
+    return true;
+}
+
+ssize_t
+read(int fd, void *buf, size_t n)
+{
+    ssize_t got = syscall(SYS_read, fd, buf, n);
+    struct stream *s = stream_of(fd);
+    if (got <= 0 || s == NULL || !s->watched || take(s, buf, (size_t)got))
+        return got;
+    errno = EPROTO;
+    return -1;
+}
+
+int
+close(int fd)
+{
+    struct stream *s = stream_of(fd);
+    if (s != NULL && s->watched) {
+        s->watched = false;
+        atomic_fetch_sub_explicit(&watch.open, 1, memory_order_relaxed);
+    }
+    return (int)syscall(SYS_close, fd);
+}
+
+#endif

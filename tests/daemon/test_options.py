@@ -1,0 +1,148 @@
+#!/usr/bin/python3
+"""Options, exit statuses, -n, pid file, sockets, privileges, sandbox: how the daemon comes up, or does not."""
+import glob
+import os
+import pwd
+import signal
+import socket
+import stat
+import subprocess
+import tempfile
+import time
+import unittest
+
+from daemon import PROGRAM, SANITIZED, Daemon
+from milter import Milter
+
+EX_USAGE, EX_NOUSER, EX_UNAVAILABLE, EX_CANTCREAT, EX_CONFIG = 64, 67, 69, 73, 78
+ROOT = os.geteuid() == 0
+USER = ["-u", "root"] if ROOT else []
+
+
+def read(path):
+    with open(path) as f:
+        return f.read()
+
+
+def run(*args, **kw):
+    return subprocess.run([PROGRAM, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, **kw)
+
+
+class Options(unittest.TestCase):
+    def test_usage(self):
+        for args in (["-x"], ["-c"], ["surplus"], ["-o", "a=b", "-q"]):
+            r = run(*args)
+            self.assertEqual(r.returncode, EX_USAGE, args)
+            self.assertIn("usage:", r.stderr)
+        for arg in ("-V", "--version"):
+            r = run(arg)
+            self.assertEqual((r.returncode, r.stdout.split()[0]), (0, "vidimus-milter"))
+        self.assertEqual(run("--help").returncode, 0)
+
+    def test_check_says_all_that_is_wrong(self):
+        r = run("-n", "-c", "/dev/null", *USER)
+        self.assertEqual((r.returncode, r.stderr), (0, ""))
+        r = run("-n", "-c", "/dev/null", "-o", "DNSTimout=3", "-o", "Enforcement=x", "-o", "Socket=y")
+        self.assertEqual(r.returncode, EX_CONFIG)
+        self.assertEqual(len(r.stderr.splitlines()), 3, r.stderr)
+        r = run("-n", "-c", "/dev/null", "-o", "UserID=no-such-user", "-o", "RulesFile=/nowhere/rules", "-o", "RecordDirectory=/nowhere/x",
+                "-o", "Socket=unix:/nowhere/s", "-o", "Nameservers=300.1.1.1")
+        self.assertEqual(r.returncode, EX_CONFIG)
+        for text in ("UserID: there is no user", "/nowhere/rules", "RecordDirectory: the folder /nowhere", "Socket: there is no folder",
+                     "Nameservers: "):
+            self.assertIn(text, r.stderr)
+        self.assertEqual(run("-n", "-c", "/nowhere.conf").returncode, EX_CONFIG)
+
+    def test_what_fails_before_the_start_says_so(self):
+        self.assertEqual(run("-f", "-c", "/dev/null", "-o", "Syslog=no", "-u", "no-such-user").returncode, EX_NOUSER)
+        r = run("-f", "-c", "/dev/null", "-o", "PidFile=/nowhere/pid", *USER)
+        self.assertEqual((r.returncode, "PidFile: cannot write" in r.stderr), (EX_CANTCREAT, True))
+        r = run("-f", "-c", "/dev/null", "-p", "unix:/nowhere/s", *USER)
+        self.assertEqual(r.returncode, EX_UNAVAILABLE)
+        self.assertIn("Socket: cannot listen", r.stderr)
+        if ROOT:
+            r = run("-f", "-c", "/dev/null")
+            self.assertEqual(r.returncode, EX_NOUSER)
+            self.assertIn("started as root", r.stderr)
+
+    def test_an_inet_socket_in_use_is_said(self):
+        s = socket.create_server(("127.0.0.1", 0))
+        r = run("-f", "-c", "/dev/null", "-p", "inet:127.0.0.1:%d" % s.getsockname()[1], *USER)
+        self.assertEqual(r.returncode, EX_UNAVAILABLE)
+        self.assertIn("in use", r.stderr)
+        s.close()
+
+    def test_the_background(self):
+        with tempfile.TemporaryDirectory() as d:
+            os.chmod(d, 0o755)
+            pid_file = d + "/pid"
+            bad = run("-c", "/dev/null", "-p", "unix:" + d + "/no/s", *USER)
+            self.assertEqual(bad.returncode, EX_UNAVAILABLE)  # the parent hears what became of the child
+            args = ["-c", "/dev/null", "-p", "unix:" + d + "/s", "-P", pid_file, *USER]
+            r = run(*args)
+            self.assertEqual(r.returncode, 0, r.stderr)
+            pid = int(read(pid_file))
+            try:
+                with Milter(d + "/s") as m:  # ready when the parent has ended
+                    self.assertEqual(m.negotiate(), b"O")
+                again = run(*args)
+                self.assertEqual(again.returncode, EX_CANTCREAT)
+                self.assertIn("held by another daemon", again.stderr)
+                again = run(*args[:4], *USER)
+                self.assertEqual(again.returncode, EX_UNAVAILABLE)
+                self.assertIn("listening", again.stderr)
+            finally:
+                os.kill(pid, signal.SIGTERM)
+            until = time.monotonic() + 15
+            while os.path.exists(pid_file) and time.monotonic() < until:
+                time.sleep(0.05)
+            self.assertFalse(os.path.exists(pid_file))
+            self.assertFalse(os.path.exists(d + "/s"))
+
+    def test_a_dead_socket_is_replaced_and_nothing_else(self):
+        with Daemon() as d:
+            d.process.kill()
+            d.process.wait()
+            self.assertTrue(os.path.exists(d.socket))
+            os.truncate(d.log_path, 0)
+            d.start()
+            with Milter(d.socket) as m:
+                self.assertEqual(m.negotiate(), b"O")
+        with tempfile.NamedTemporaryFile() as f:
+            r = run("-f", "-c", "/dev/null", "-p", "unix:" + f.name, *USER)
+            self.assertEqual(r.returncode, EX_UNAVAILABLE)
+            self.assertIn("is no socket", r.stderr)
+            self.assertTrue(os.path.exists(f.name))
+
+    def test_umask_decides_about_the_socket(self):
+        with Daemon(options={"UMask": "0117"}) as d:
+            self.assertEqual(stat.S_IMODE(os.stat(d.socket).st_mode), 0o660)
+
+    @unittest.skipUnless(ROOT, "needs root")
+    def test_root_is_given_up_for_good(self):
+        nobody = pwd.getpwnam("nobody")
+        with Daemon(options={"UserID": "nobody:daemon"}) as d:
+            status = dict(line.split(":\t", 1) for line in read("/proc/%d/status" % d.pid).splitlines(True) if ":\t" in line)
+            self.assertEqual(set(status["Uid"].split()), {str(nobody.pw_uid)})
+            self.assertEqual(len(set(status["Gid"].split())), 1)
+            self.assertNotIn("0", status["Gid"].split())
+            self.assertNotIn("0", status["Groups"].split())
+            self.assertEqual(int(status["CapEff"], 16), 0)
+            self.assertEqual(int(status["CapPrm"], 16), 0)
+            self.assertEqual(status["NoNewPrivs"].strip(), "1")
+            for task in glob.glob("/proc/%d/task/*/status" % d.pid):
+                self.assertIn("Uid:\t%d\t%d" % (nobody.pw_uid, nobody.pw_uid), read(task))
+            self.assertEqual(os.stat(d.socket).st_uid, nobody.pw_uid)
+
+    @unittest.skipIf(SANITIZED, "sanitizers cannot live in the sandbox")
+    def test_the_sandbox_is_on_in_every_thread(self):
+        with Daemon(options={"Sandbox": "yes"}) as d:
+            with Milter(d.socket) as m:
+                m.begin()
+                self.assertEqual(m.message()[0], b"c")
+            for task in glob.glob("/proc/%d/task/*/status" % d.pid):
+                self.assertIn("Seccomp:\t2", read(task))
+
+
+if __name__ == "__main__":
+    unittest.main()
