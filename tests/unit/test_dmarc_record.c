@@ -227,6 +227,126 @@ test_large(void **state)
     arena_free(a);
 }
 
+/* ---- every short text over the octets that matter, against a slow reader of another build */
+
+struct slow {
+    bool is_record;
+    char p, t; /* 'n', 'q', 'r', '-' missing, '!' bad; 'y' or 'n' */
+};
+
+/* Cuts into tags first, then into names and values, on copies. */
+static struct slow
+read_slowly(const char *text)
+{
+    struct slow out = { false, '-', 'n' };
+    char copy[64], *tags[64];
+    size_t n = 0;
+    bool p_seen = false, t_seen = false;
+    snprintf(copy, sizeof(copy), "%s", text);
+    tags[n++] = copy;
+    for (char *c = copy; *c != '\0'; c++)
+        if (*c == ';') {
+            *c = '\0';
+            tags[n++] = c + 1;
+        }
+    for (size_t i = 0; i < n; i++) {
+        char name[64] = "", value[64] = "";
+        char *eq = strchr(tags[i], '=');
+        if (eq == NULL) {
+            if (i == 0)
+                return out;
+            continue;
+        }
+        *eq = '\0';
+        if (i == 0 && (tags[0][0] == ' ' || tags[0][0] == '\t'))
+            return out;
+        sscanf(tags[i], " %63[^\t]", name); /* up to a tab, then without the spaces at its end */
+        while (strlen(name) > 0 && name[strlen(name) - 1] == ' ')
+            name[strlen(name) - 1] = '\0';
+        char *v = eq + 1;
+        v += strspn(v, " \t");
+        size_t len = strlen(v);
+        while (len > 0 && (v[len - 1] == ' ' || v[len - 1] == '\t'))
+            len--;
+        memcpy(value, v, len);
+        value[len] = '\0';
+        size_t name_len = strlen(tags[i]);
+        while (name_len > 0 && (tags[i][name_len - 1] == ' ' || tags[i][name_len - 1] == '\t'))
+            name_len--;
+        size_t lead = strspn(tags[i], " \t");
+        bool whole = name_len >= lead && strlen(name) == name_len - lead;
+        if (i == 0) {
+            out.is_record = whole && (strcmp(name, "v") == 0 || strcmp(name, "V") == 0) && strcmp(value, "DMARC1") == 0;
+            if (!out.is_record)
+                return out;
+        } else if (whole && !p_seen && strcmp(name, "p") == 0) {
+            p_seen = true;
+            out.p = strcmp(value, "none") == 0 ? 'n' : strcmp(value, "reject") == 0 ? 'r' : '!';
+        } else if (whole && !t_seen && strcmp(name, "t") == 0) {
+            t_seen = true;
+            out.t = strcmp(value, "y") == 0 ? 'y' : 'n';
+        }
+    }
+    return out;
+}
+
+static void
+compare(const char *text, unsigned long *seen)
+{
+    struct slow want = read_slowly(text);
+    struct dmarc_record r;
+    struct arena *a = arena_new(0);
+    slice exact = test_exact(text);
+    bool is_record = dmarc_record_parse(a, exact, &r) == ST_OK;
+    if (is_record != want.is_record)
+        fail_msg("\"%s\": %s", text, is_record ? "a record" : "no record");
+    if (is_record) {
+        enum dmarc_policy p = want.p == 'n'   ? DMARC_POLICY_NONE
+                              : want.p == 'r' ? DMARC_POLICY_REJECT
+                                              : DMARC_POLICY_UNSET;
+        if (r.p != p || r.bad_policy != (p == DMARC_POLICY_UNSET) || r.testing != (want.t == 'y'))
+            fail_msg("\"%s\": p=%d t=%d", text, r.p, r.testing);
+    }
+    test_release(exact);
+    arena_free(a);
+    (*seen)++;
+}
+
+/* All texts of up to `most` parts, each put between `before` and `after`. */
+static void
+all_texts(const char *const *parts, size_t n, unsigned most, const char *before, const char *after, unsigned long *seen)
+{
+    unsigned at[8] = { 0 };
+    for (unsigned len = 0; len <= most; len++) {
+        memset(at, 0, sizeof(at));
+        for (bool more = true; more;) {
+            char text[64];
+            snprintf(text, sizeof(text), "%s", before);
+            for (unsigned i = 0; i < len; i++)
+                strncat(text, parts[at[i]], sizeof(text) - strlen(text) - 1);
+            strncat(text, after, sizeof(text) - strlen(text) - 1);
+            compare(text, seen);
+            unsigned i = 0;
+            while (i < len && ++at[i] == n)
+                at[i++] = 0;
+            more = i < len;
+        }
+    }
+}
+
+static void
+test_all_short_texts(void **state)
+{
+    (void)state;
+    static const char *const letters[] = { "v", "=", ";", " ", "\t", "p", "t", "y", "none", "reject", "DMARC1", "x" };
+    unsigned long seen = 0;
+    all_texts(letters, COUNT(letters), 4, "", "", &seen);
+    all_texts(letters, COUNT(letters), 5, "v=DMARC1;", "", &seen);
+    all_texts(letters, COUNT(letters), 3, "", "v=DMARC1;p=none", &seen);
+    all_texts(letters, COUNT(letters), 4, "v=DMARC1;p=", ";t=y", &seen);
+    print_message("%lu texts\n", seen);
+}
+
 static void
 test_names(void **state)
 {
@@ -246,7 +366,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_records),   cmocka_unit_test(test_nul_is_no_record), cmocka_unit_test(test_fo),
         cmocka_unit_test(test_uris),      cmocka_unit_test(test_many_uris),        cmocka_unit_test(test_large),
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_names),     cmocka_unit_test(test_all_short_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
