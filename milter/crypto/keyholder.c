@@ -52,6 +52,7 @@ struct client {
     struct keyholder_launcher *launcher;
     struct log *log;
     unsigned timeout_ms;
+    uint32_t list; /* the launcher's number of our keys; only who starts a holder touches it */
     struct key_known *keys; /* fixed once opened */
     size_t n_keys;
     pthread_mutex_t lock; /* all below */
@@ -280,7 +281,7 @@ line_start(struct client *c, pid_t replaces, bool first, struct strbuf *errors)
 {
     const uint64_t until = clock_mono_ms() + (first ? FIRST_START_MS : c->timeout_ms);
     pid_t pid = 0;
-    int fd = keyholder_launcher_start(c->launcher, replaces, until, &pid);
+    int fd = keyholder_launcher_start(c->launcher, &c->list, replaces, until, &pid);
     if (fd < 0) {
         strbuf_printf(errors, "the key holder could not be started: %s\n", strerror(errno));
         return NULL;
@@ -426,6 +427,7 @@ client_free(struct signer *s)
     struct client *c = (struct client *)s;
     if (c->line != NULL)
         line_release(c->line);
+    keyholder_launcher_forget(c->launcher, c->list);
     for (size_t i = 0; i < c->n_keys; i++)
         free(c->keys[i].id);
     free(c->keys);

@@ -2,13 +2,14 @@
  * keyholder.h - the process that holds the private keys, so that the one that parses mail never does.
  *
  * Three parties.  The launcher is forked by the daemon before it has threads and before it drops privileges; all it does
- * is to start holders.  A holder reads the key files named by the configuration of that moment, drops its privileges,
+ * is to read which keys are configured and to start holders.  A holder reads the key files, drops its privileges,
  * locks itself in (no network, no files, no exec; keyholder_sandbox.c) and signs digests asked for over a SEQPACKET
  * socket pair until that is closed.  The client, in the daemon, is a `signer` (signer.h).
  *
  * The daemon cannot tell the launcher which files to open: it can only ask for a holder as configured.  Each snapshot of
  * the configuration has its own holder, which lives until the last message of that snapshot is gone, so that a message
- * always signs with the key whose selector it names.
+ * always signs with the key whose selector it names.  A holder that has to be replaced gets the key files of its own
+ * snapshot again, whatever the tables say meanwhile.
  *
  * Threads: keyholder_launch() before there are any; all else on any thread.  Errors: a holder that died or does not answer
  * in time gives ST_INTERNAL or ST_TIMEOUT, is logged and replaced; a request that met a death is put to the next one.
@@ -22,8 +23,8 @@
 #include "crypto/signer.h"
 
 struct keyholder_setup {
-    /* Which keys there are: called in each new holder, with the launcher's privileges, before it locks itself in.  What
-     * cannot be read is said in `errors`, a line each, and left out. */
+    /* Which keys there are: called in the launcher for each keyholder_open().  What cannot be read is said in `errors`, a
+     * line each, and left out. */
     void (*list)(void *arg, struct signer_keys *keys, struct strbuf *errors);
     void *arg;
     uid_t uid; /* a holder becomes these once the keys are read, */

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define HOLDERS_MAX 64 /* snapshots alive at once: each reload under load may add one for as long as its messages last */
+#define LISTS_MAX HOLDERS_MAX
 
 struct keyholder_launcher {
     int fd;
@@ -31,10 +32,19 @@ struct keyholder_launcher {
 
 /* ------------------------------------------------------------------ in the launcher's process */
 
+/* The keys of one snapshot.  A holder that has to be replaced gets the same, whatever the files say meanwhile: the old
+ * configuration stays in force, with its keys, when the new one is broken. */
+struct key_list {
+    uint32_t number; /* 0: free */
+    struct signer_keys keys;
+};
+
 struct launcher {
     int fd;
     struct keyholder_setup setup;
     pid_t holders[HOLDERS_MAX]; /* 0: free.  A dead one keeps its number until we have waited for it. */
+    struct key_list lists[LISTS_MAX];
+    uint32_t made; /* lists so far */
 };
 
 static void
@@ -75,15 +85,46 @@ close_all_but(int keep)
         close_range(4, ~0U, 0);
 }
 
+static struct key_list *
+find_list(struct launcher *l, uint32_t number)
+{
+    for (size_t i = 0; i < LISTS_MAX; i++)
+        if (l->lists[i].number == number)
+            return &l->lists[i];
+    return NULL;
+}
+
+/* As the configuration has it now. */
+static struct key_list *
+make_list(struct launcher *l, struct strbuf *errors)
+{
+    struct key_list *list = find_list(l, 0);
+    if (list == NULL)
+        return NULL;
+    list->number = ++l->made;
+    l->setup.list(l->setup.arg, &list->keys, errors);
+    return list;
+}
+
+static void
+forget_list(struct launcher *l, uint32_t number)
+{
+    struct key_list *list = number == 0 ? NULL : find_list(l, number);
+    if (list == NULL)
+        return;
+    signer_keys_clear(&list->keys);
+    list->number = 0;
+}
+
 /* Start one; *peer is the client's end of its socket. */
 static pid_t
-start_holder(struct launcher *l, int *peer)
+start_holder(struct launcher *l, const struct key_list *list, struct strbuf *errors, int *peer)
 {
     size_t slot = 0;
     while (slot < HOLDERS_MAX && l->holders[slot] != 0)
         slot++;
     int pair[2];
-    if (slot == HOLDERS_MAX) {
+    if (slot == HOLDERS_MAX || list == NULL) {
         errno = EAGAIN;
         return -1;
     }
@@ -92,7 +133,7 @@ start_holder(struct launcher *l, int *peer)
     pid_t pid = fork();
     if (pid == 0) {
         close_all_but(pair[1]);
-        keyholder_serve(3, &l->setup);
+        keyholder_serve(3, &l->setup, &list->keys, errors);
     }
     int err = errno;
     close(pair[1]);
@@ -138,10 +179,18 @@ launch_one(struct launcher *l)
         return errno == EINTR || errno == EAGAIN;
     if (n != (ssize_t)sizeof(rq))
         return false;
-    end_holder(l, (pid_t)rq.replaces);
+    if (rq.word == LAUNCH_FORGET) {
+        forget_list(l, rq.list);
+        return true;
+    }
+    struct strbuf errors;
     int peer = -1;
-    pid_t pid = start_holder(l, &peer);
-    struct launch_reply reply = { rq.number, pid < 0 ? 0 : (int32_t)pid, pid < 0 ? errno : 0 };
+    strbuf_init(&errors, 0);
+    end_holder(l, (pid_t)rq.replaces);
+    const struct key_list *list = rq.word == LAUNCH_NEW ? make_list(l, &errors) : rq.list == 0 ? NULL : find_list(l, rq.list);
+    pid_t pid = start_holder(l, list, &errors, &peer);
+    struct launch_reply reply = { rq.number, list == NULL ? 0 : list->number, pid < 0 ? 0 : (int32_t)pid, pid < 0 ? errno : 0 };
+    strbuf_clear(&errors);
     bool there = answer(l->fd, &reply, peer);
     if (peer >= 0)
         close(peer);
@@ -241,7 +290,7 @@ receive_reply(int fd, struct launch_reply *reply, int *got)
 }
 
 static int
-await_holder(struct keyholder_launcher *l, uint64_t until, pid_t *pid)
+await_holder(struct keyholder_launcher *l, uint64_t until, uint32_t *list, pid_t *pid)
 {
     for (;;) {
         uint64_t now = clock_mono_ms();
@@ -262,6 +311,7 @@ await_holder(struct keyholder_launcher *l, uint64_t until, pid_t *pid)
         }
         if (reply.number == l->asked) {
             *pid = (pid_t)reply.pid;
+            *list = reply.list;
             errno = reply.error != 0 ? reply.error : EPROTO;
             return got;
         }
@@ -271,13 +321,21 @@ await_holder(struct keyholder_launcher *l, uint64_t until, pid_t *pid)
 }
 
 int
-keyholder_launcher_start(struct keyholder_launcher *l, pid_t replaces, uint64_t until, pid_t *pid)
+keyholder_launcher_start(struct keyholder_launcher *l, uint32_t *list, pid_t replaces, uint64_t until, pid_t *pid)
 {
     pthread_mutex_lock(&l->lock);
-    const struct launch_request rq = { ++l->asked, (int32_t)replaces };
-    int fd = send(l->fd, &rq, sizeof(rq), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -1 : await_holder(l, until, pid);
+    const struct launch_request rq = { ++l->asked, *list == 0 ? LAUNCH_NEW : LAUNCH_AGAIN, *list, (int32_t)replaces };
+    int fd = send(l->fd, &rq, sizeof(rq), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -1 : await_holder(l, until, list, pid);
     int err = errno;
     pthread_mutex_unlock(&l->lock);
     errno = err;
     return fd;
+}
+
+void
+keyholder_launcher_forget(struct keyholder_launcher *l, uint32_t list)
+{
+    const struct launch_request rq = { .word = LAUNCH_FORGET, .list = list };
+    if (list != 0)
+        (void)send(l->fd, &rq, sizeof(rq), MSG_NOSIGNAL | MSG_DONTWAIT);
 }

@@ -115,30 +115,24 @@ start_threads(struct holder *h, unsigned n)
 }
 
 _Noreturn void
-keyholder_serve(int fd, const struct keyholder_setup *setup)
+keyholder_serve(int fd, const struct keyholder_setup *setup, const struct signer_keys *list, struct strbuf *errors)
 {
-    struct strbuf errors;
-    struct signer_keys list = { 0 };
-    strbuf_init(&errors, 0);
     prctl(PR_SET_NAME, "vidimus-keys", 0, 0, 0);
     if (!keyholder_close_up())
         _exit(1);
-    setup->list(setup->arg, &list, &errors);
-    struct holder h = { .fd = fd, .keys = signer_local_new(&list, false, &errors) };
+    struct holder h = { .fd = fd, .keys = signer_local_new(list, false, errors) };
     if (h.keys == NULL)
         _exit(1);
     if (!drop_privileges(setup) || !keyholder_close_up()) {
         say_errors(fd, SLICE("the key holder could not drop its privileges\n"));
         _exit(1);
     }
-    for (size_t i = 0; i < list.n; i++) {
+    for (size_t i = 0; i < list->n; i++) {
         enum sign_algorithm a;
-        if (signer_find(h.keys, slice_from(list.keys[i].id), &a))
-            say(fd, HOLDER_KEY, (uint32_t)a, slice_from(list.keys[i].id));
+        if (signer_find(h.keys, slice_from(list->keys[i].id), &a))
+            say(fd, HOLDER_KEY, (uint32_t)a, slice_from(list->keys[i].id));
     }
-    say_errors(fd, strbuf_slice(&errors));
-    signer_keys_clear(&list);
-    strbuf_clear(&errors);
+    say_errors(fd, strbuf_slice(errors));
     if (!start_threads(&h, thread_count(setup->threads)) || !keyholder_sandbox()) {
         say_errors(fd, SLICE("the key holder could not lock itself in\n"));
         _exit(1);
