@@ -60,8 +60,8 @@ void dns_session_restart(struct dns_session *s);
 
 /* Names: raw octets with "." between labels, case ignored, no escapes, a final dot allowed.
  * Ask, do not wait.  Asking again is free.  on_answer (may be NULL) is called exactly once, at once on this thread if
- * the answer is there, else on the resolver's thread; it may call dns_start() but never dns_lookup(); it is not called
- * once the session is being freed. */
+ * the answer is there (asked from within a callback: as soon as that one has returned), else on the resolver's thread; it may
+ * call dns_start() but never dns_lookup(); it is not called once the session is being freed. */
 typedef void dns_callback(void *arg, struct dns_session *s, const struct dns_answer *answer);
 void dns_start(struct dns_session *s, enum dns_type type, slice name, dns_callback *on_answer, void *arg);
 /* Ask if not asked yet, wait up to the deadline.  Never NULL. */

@@ -130,6 +130,56 @@ test_chain_at_once(void **state)
     resolver_free(r);
 }
 
+/* A tree of callbacks: each asks for two more at once, and asks for one of them twice. */
+struct tree {
+    unsigned ran, asked;
+};
+
+static void
+branch(void *arg, struct dns_session *s, const struct dns_answer *answer)
+{
+    struct tree *t = arg;
+    assert_int_equal(answer->status, DNS_OK);
+    t->ran++;
+    for (int i = 0; i < 2 && t->asked < 200; i++) {
+        char name[32];
+        int n = snprintf(name, sizeof(name), "n%u.example", t->asked++);
+        dns_start(s, DNS_TXT, (slice){ name, (size_t)n }, branch, t);
+        if (i == 1)
+            dns_start(s, DNS_TXT, (slice){ name, (size_t)n }, branch, t);
+    }
+}
+
+static void
+test_tree_at_once(void **state)
+{
+    (void)state;
+    struct resolver *r = zone("*.example. TXT x\n");
+    struct dns_session *s = session(r, 1000, 1000);
+    struct tree t = { 0 };
+    dns_start(s, DNS_TXT, SLICE("first.example"), branch, &t);
+    assert_int_equal(t.asked, 200);
+    assert_int_equal(t.ran, 1 + 200 + 100);
+    dns_session_free(s);
+    resolver_free(r);
+}
+
+static void
+test_restart(void **state)
+{
+    (void)state;
+    struct resolver *r = zone("a. A 192.0.2.1\n$DELAY a 300\n");
+    struct dns_session *s = session(r, 250, 10);
+    struct timespec pause = { 0, 150000000 };
+    nanosleep(&pause, NULL); /* the MTA was slow: that is no time of ours */
+    dns_session_restart(s);
+    uint64_t began = clock_mono_ms();
+    assert_int_equal(dns_lookup(s, DNS_A, SLICE("a"))->status, DNS_TIMEOUT);
+    assert_true(clock_mono_ms() - began >= 249);
+    dns_session_free(s);
+    resolver_free(r);
+}
+
 /* The same with answers that come late, on the resolver's thread, while this one sleeps in a lookup. */
 static void
 test_chain_late(void **state)
@@ -240,6 +290,7 @@ main(void)
         cmocka_unit_test(test_memo),          cmocka_unit_test(test_budget),     cmocka_unit_test(test_deadline),
         cmocka_unit_test(test_chain_at_once), cmocka_unit_test(test_chain_late), cmocka_unit_test(test_each),
         cmocka_unit_test(test_freed_in_flight), cmocka_unit_test(test_many_threads),
+        cmocka_unit_test(test_tree_at_once), cmocka_unit_test(test_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

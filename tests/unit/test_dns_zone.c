@@ -236,6 +236,34 @@ test_all_faults_are_said(void **state)
     resolver_free(r);
 }
 
+/* Many names: the table grows under them. */
+static void
+test_many_names(void **state)
+{
+    (void)state;
+    struct strbuf text, errors;
+    struct resolver *r = NULL;
+    strbuf_init(&text, 0);
+    strbuf_init(&errors, 0);
+    for (unsigned i = 0; i < 3000; i++)
+        strbuf_printf(&text, "h%u.z%u.example. A 192.0.2.%u\n", i, i % 70, i % 250);
+    assert_int_equal(resolver_zone_new(strbuf_slice(&text), &errors, &r), ST_OK);
+    struct dns_session *s = dns_session_new(r, &(struct dns_limits){ 1000, 10000 });
+    for (unsigned i = 0; i < 3000; i++) {
+        char name[40];
+        snprintf(name, sizeof(name), "h%u.z%u.example", i, i % 70);
+        const struct dns_answer *a = dns_lookup(s, DNS_A, slice_from(name));
+        assert_int_equal(a->status, DNS_OK);
+        assert_int_equal(a->records[0].addr.bytes[3], i % 250);
+        snprintf(name, sizeof(name), "h%u.z%u.example", i, (i + 1) % 70);
+        assert_int_equal(dns_lookup(s, DNS_A, slice_from(name))->status, DNS_NXDOMAIN);
+    }
+    assert_int_equal(dns_lookup(s, DNS_A, SLICE("z1.example"))->status, DNS_NODATA);
+    dns_session_free(s);
+    resolver_free(r);
+    strbuf_clear(&text);
+}
+
 int
 main(void)
 {
@@ -244,6 +272,7 @@ main(void)
         cmocka_unit_test(test_octets),
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_all_faults_are_said),
+        cmocka_unit_test(test_many_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
