@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SHARDS 16u
+#define SHARDS          16u
 #define BYTES_PER_ENTRY 1024u
 
 struct kept {
@@ -91,7 +91,8 @@ static struct kept *
 find(struct shard *s, uint64_t hash, enum dns_type type, slice name)
 {
     struct kept *k = s->buckets[hash & (s->n_buckets - 1)];
-    while (k != NULL && !(k->hash == hash && k->type == type && slice_eq((slice){ k->name, k->name_n }, name)))
+    while (k != NULL &&
+           !(k->hash == hash && k->type == type && slice_eq((slice){ k->name, k->name_n }, name)))
         k = k->next;
     return k;
 }
@@ -127,8 +128,8 @@ dns_cache_get(struct dns_cache *c, uint64_t hash, enum dns_type type, slice name
     return result;
 }
 
-/* Moves the hand until `bytes` more fit and a slot is free; that slot.  Every entry is passed twice at most: the first time
- * it loses `used`, the second time it goes. */
+/* Moves the hand until `bytes` more fit and a slot is free; that slot.  Every entry is passed twice
+ * at most: the first time it loses `used`, the second time it goes. */
 static size_t
 make_room(struct shard *s, size_t bytes, uint64_t now_ms)
 {
@@ -146,11 +147,13 @@ make_room(struct shard *s, size_t bytes, uint64_t now_ms)
 static bool
 worth_keeping(const struct dns_result *r)
 {
-    return r->ttl > 0 && (r->status == DNS_OK || r->status == DNS_NODATA || r->status == DNS_NXDOMAIN);
+    return r->ttl > 0 &&
+           (r->status == DNS_OK || r->status == DNS_NODATA || r->status == DNS_NXDOMAIN);
 }
 
 void
-dns_cache_put(struct dns_cache *c, uint64_t hash, enum dns_type type, slice name, struct dns_result *result, uint64_t now_ms)
+dns_cache_put(struct dns_cache *c, uint64_t hash, enum dns_type type, slice name,
+              struct dns_result *result, uint64_t now_ms)
 {
     struct shard *s = shard_of(c, hash);
     size_t bytes = sizeof(struct kept) + name.n + result->bytes;
@@ -161,7 +164,8 @@ dns_cache_put(struct dns_cache *c, uint64_t hash, enum dns_type type, slice name
         return;
     uint32_t cap = result->status == DNS_OK ? DNS_CACHE_POSITIVE_MAX : DNS_CACHE_NEGATIVE_MAX;
     *k = (struct kept){ .hash = hash,
-                        .expires_ms = now_ms + (uint64_t)(result->ttl < cap ? result->ttl : cap) * 1000,
+                        .expires_ms =
+                            now_ms + (uint64_t)(result->ttl < cap ? result->ttl : cap) * 1000,
                         .result = dns_result_hold(result),
                         .bytes = bytes,
                         .type = type,

@@ -13,9 +13,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* Packets taken by one system call.  c-ares reads one after the other until there is no more, which by itself would cost
- * a call for each and one to see the end. */
-#define BATCH 8
+/* Packets taken by one system call.  c-ares reads one after the other until there is no more, which
+ * by itself would cost a call for each and one to see the end. */
+#define BATCH      8
 #define PACKET_MAX 4096
 
 struct packet {
@@ -40,7 +40,8 @@ struct sending {
     void *arg;
 };
 
-/* c-ares counts its users in a variable of its own without a lock; a reload makes and frees resolvers at the same time. */
+/* c-ares counts its users in a variable of its own without a lock; a reload makes and frees
+ * resolvers at the same time. */
 static pthread_mutex_t library_lock = PTHREAD_MUTEX_INITIALIZER;
 
 enum status
@@ -119,7 +120,8 @@ fill_batch(struct channel *c, int fd)
 }
 
 static ares_ssize_t
-receive(ares_socket_t fd, void *buf, size_t n, int flags, struct sockaddr *from, ares_socklen_t *from_n, void *arg)
+receive(ares_socket_t fd, void *buf, size_t n, int flags, struct sockaddr *from,
+        ares_socklen_t *from_n, void *arg)
 {
     struct channel *c = arg;
     if (from == NULL)
@@ -149,17 +151,21 @@ static ares_ssize_t
 send_pieces(ares_socket_t fd, const struct iovec *pieces, int n, void *arg)
 {
     (void)arg;
-    struct msghdr header = { .msg_iov = (struct iovec *)(uintptr_t)pieces, .msg_iovlen = (size_t)n };
+    struct msghdr header = { .msg_iov = (struct iovec *)(uintptr_t)pieces,
+                             .msg_iovlen = (size_t)n };
     return sendmsg(fd, &header, MSG_NOSIGNAL);
 }
 
-static const struct ares_socket_functions socket_functions = { open_socket, close_socket, connect_socket, receive, send_pieces };
+static const struct ares_socket_functions socket_functions = { open_socket, close_socket,
+                                                               connect_socket, receive,
+                                                               send_pieces };
 
 static void
 on_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
 {
     struct channel *c = arg;
-    struct epoll_event ev = { .events = (readable != 0 ? (uint32_t)EPOLLIN : 0) | (writable != 0 ? (uint32_t)EPOLLOUT : 0),
+    struct epoll_event ev = { .events = (readable != 0 ? (uint32_t)EPOLLIN : 0) |
+                                        (writable != 0 ? (uint32_t)EPOLLOUT : 0),
                               .data.u64 = (uint64_t)c->tag << 32 | (uint32_t)fd };
     if (ev.events == 0)
         epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, fd, &ev);
@@ -185,7 +191,8 @@ enum status
 channel_new(const struct channel_options *options, struct channel **out)
 {
     char lookups[] = "b";
-    struct ares_options o = { .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_NOCHECKRESP | ARES_FLAG_EDNS |
+    struct ares_options o = { .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES |
+                                       ARES_FLAG_NOCHECKRESP | ARES_FLAG_EDNS |
                                        (options->keep_open ? ARES_FLAG_STAYOPEN : 0),
                               .timeout = (int)options->timeout_ms,
                               .tries = 1,
@@ -200,8 +207,9 @@ channel_new(const struct channel_options *options, struct channel **out)
     c->tag = options->tag;
     c->batch_fd = -1;
     o.sock_state_cb_data = c;
-    int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_NDOTS | ARES_OPT_EDNSPSZ | ARES_OPT_LOOKUPS |
-               ARES_OPT_DOMAINS | ARES_OPT_SOCK_STATE_CB | ARES_OPT_NOROTATE;
+    int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_NDOTS |
+               ARES_OPT_EDNSPSZ | ARES_OPT_LOOKUPS | ARES_OPT_DOMAINS | ARES_OPT_SOCK_STATE_CB |
+               ARES_OPT_NOROTATE;
     int rc = ares_init_options(&c->ares, &o, mask);
     if (rc != ARES_SUCCESS) {
         free(c);

@@ -45,7 +45,8 @@ run(void *arg)
             continue;
         }
         if (!d->stopping && clock_mono_ms() < it->due_ms) {
-            struct timespec until = { .tv_sec = (time_t)(it->due_ms / 1000), .tv_nsec = (long)(it->due_ms % 1000) * 1000000 };
+            struct timespec until = { .tv_sec = (time_t)(it->due_ms / 1000),
+                                      .tv_nsec = (long)(it->due_ms % 1000) * 1000000 };
             pthread_cond_timedwait(&d->changed, &d->lock, &until);
             continue;
         }

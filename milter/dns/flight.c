@@ -6,12 +6,12 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define CHAIN_MAX 8          /* CNAMEs that we follow ourselves */
-#define MISSES_DOWN 3        /* timeouts in a row that make a server silent */
-#define SILENT_MS 10000      /* how long it is left alone then */
+#define CHAIN_MAX      8     /* CNAMEs that we follow ourselves */
+#define MISSES_DOWN    3     /* timeouts in a row that make a server silent */
+#define SILENT_MS      10000 /* how long it is left alone then */
 #define UNREACHABLE_MS 1000  /* and after a refused connection: it may just be starting again */
-#define PAUSE_MS 200         /* before all are tried again, when none can be reached */
-#define PAUSES_MAX 8         /* a local resolver restarts within that time; longer, and it is down */
+#define PAUSE_MS       200   /* before all are tried again, when none can be reached */
+#define PAUSES_MAX     8 /* a local resolver restarts within that time; longer, and it is down */
 
 struct flight {
     struct shard *shard;
@@ -21,10 +21,10 @@ struct flight {
     uint64_t hash, give_up_ms, resume_ms;
     enum dns_type type;
     unsigned attempts, links, pauses;
-    unsigned failed;     /* bit of each server that answered with a failure */
-    bool authenticated;  /* all links so far */
-    uint32_t ttl;        /* the smallest of the links so far */
-    size_t server;       /* asked now */
+    unsigned failed;    /* bit of each server that answered with a failure */
+    bool authenticated; /* all links so far */
+    uint32_t ttl;       /* the smallest of the links so far */
+    size_t server;      /* asked now */
     enum channel_outcome outcome;
     struct dns_reply reply;
     struct dns_result *result;
@@ -61,8 +61,9 @@ server_missed(struct server_state *sv, bool unreachable, uint64_t now_ms)
         atomic_store_explicit(&sv->down_until_ms, now_ms + SILENT_MS, memory_order_relaxed);
 }
 
-/* The next one to ask, n_servers if each has answered with a failure.  One that was silent is tried by one question only
- * when its time is over; the others go on leaving it alone until that one has its answer. */
+/* The next one to ask, n_servers if each has answered with a failure.  One that was silent is tried
+ * by one question only when its time is over; the others go on leaving it alone until that one has
+ * its answer. */
 static size_t
 choose_server(const struct flight *f, struct flight_rules *rules, uint64_t now_ms, bool *all_down)
 {
@@ -77,7 +78,8 @@ choose_server(const struct flight *f, struct flight_rules *rules, uint64_t now_m
         if (down_until == 0)
             return at;
         if (now_ms >= down_until) {
-            atomic_store_explicit(&sv->down_until_ms, now_ms + rules->attempt_ms, memory_order_relaxed);
+            atomic_store_explicit(&sv->down_until_ms, now_ms + rules->attempt_ms,
+                                  memory_order_relaxed);
             return at;
         }
         if (fallback == n)
@@ -93,7 +95,8 @@ struct flight *
 flight_find(struct shard *s, uint64_t hash, enum dns_type type, slice name)
 {
     struct flight *f = s->buckets[hash % FLIGHT_BUCKETS];
-    while (f != NULL && !(f->hash == hash && f->type == type && slice_eq((slice){ f->name, f->name_n }, name)))
+    while (f != NULL &&
+           !(f->hash == hash && f->type == type && slice_eq((slice){ f->name, f->name_n }, name)))
         f = f->next_in_bucket;
     return f;
 }
@@ -116,14 +119,15 @@ unlink_flight(struct flight *f)
     f->shard->n_flights--;
 }
 
-/* Takes over the count of `result`.  It is cached before the flight leaves the table, both under the shard's lock: who
- * finds no flight there finds the answer in the cache. */
+/* Takes over the count of `result`.  It is cached before the flight leaves the table, both under
+ * the shard's lock: who finds no flight there finds the answer in the cache. */
 static void
 land(struct flight *f, struct dns_result *result, struct outbox *out)
 {
     struct flight_rules *rules = f->shard->rules;
     f->result = result;
-    dns_cache_put(rules->cache, f->hash, f->type, (slice){ f->name, f->name_n }, result, rules->now_ms());
+    dns_cache_put(rules->cache, f->hash, f->type, (slice){ f->name, f->name_n }, result,
+                  rules->now_ms());
     unlink_flight(f);
     f->next = out->landed;
     out->landed = f;
@@ -160,7 +164,8 @@ send_to(struct flight *f, size_t server)
     struct flight_rules *rules = f->shard->rules;
     uint8_t query[DNS_QUERY_MAX];
     bool edns = !atomic_load_explicit(&rules->servers[server].without_edns, memory_order_relaxed);
-    size_t n = dns_message_query(query, random_id(f->shard), f->type, (slice){ f->asked, f->asked_n }, edns);
+    size_t n = dns_message_query(query, random_id(f->shard), f->type,
+                                 (slice){ f->asked, f->asked_n }, edns);
     f->server = server;
     f->attempts++;
     count(&rules->sent);
@@ -173,7 +178,8 @@ give_up(struct flight *f, struct outbox *out)
     land(f, dns_result_static(f->failed != 0 ? DNS_SERVFAIL : DNS_TIMEOUT), out);
 }
 
-/* Refusals come at once: without a pause all attempts would be over before a server that restarts is back. */
+/* Refusals come at once: without a pause all attempts would be over before a server that restarts
+ * is back. */
 static void
 park(struct flight *f, uint64_t now_ms)
 {
@@ -193,7 +199,8 @@ try_next(struct flight *f, struct outbox *out)
     size_t server = choose_server(f, rules, now_ms, &all_down);
     if (server == rules->n_servers || now_ms >= f->give_up_ms)
         give_up(f, out);
-    else if (all_down && f->attempts > 0 && f->outcome == CHANNEL_UNREACHABLE && f->pauses < PAUSES_MAX)
+    else if (all_down && f->attempts > 0 && f->outcome == CHANNEL_UNREACHABLE &&
+             f->pauses < PAUSES_MAX)
         park(f, now_ms);
     else if (f->attempts >= rules->attempts)
         give_up(f, out);
@@ -210,7 +217,9 @@ take_answer(struct flight *f, struct outbox *out)
     if (r->ttl < f->ttl)
         f->ttl = r->ttl;
     if (!r->unfinished) {
-        land(f, result_builder_finish(&r->found, r->status, f->ttl, f->authenticated, rules->now_ms()), out);
+        land(f,
+             result_builder_finish(&r->found, r->status, f->ttl, f->authenticated, rules->now_ms()),
+             out);
     } else if (f->links++ == CHAIN_MAX) {
         land(f, dns_result_static(DNS_SERVFAIL), out);
     } else {
@@ -255,7 +264,8 @@ flights_go_on(struct shard *s, struct outbox *out)
         case CHANNEL_TIMEOUT:
         case CHANNEL_UNREACHABLE:
             count(f->outcome == CHANNEL_TIMEOUT ? &rules->timeouts : &rules->unreachable);
-            server_missed(&rules->servers[f->server], f->outcome == CHANNEL_UNREACHABLE, clock_mono_ms());
+            server_missed(&rules->servers[f->server], f->outcome == CHANNEL_UNREACHABLE,
+                          clock_mono_ms());
             try_next(f, out);
             break;
         case CHANNEL_CLOSED:

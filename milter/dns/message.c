@@ -3,17 +3,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEADER 12
-#define RR_FIXED 10
-#define CLASS_IN 1
-#define TYPE_OPT 41
+#define HEADER    12
+#define RR_FIXED  10
+#define CLASS_IN  1
+#define TYPE_OPT  41
 #define CHAIN_MAX 16
 
 size_t
-dns_message_query(uint8_t out[DNS_QUERY_MAX], uint16_t id, enum dns_type type, slice name, bool edns)
+dns_message_query(uint8_t out[DNS_QUERY_MAX], uint16_t id, enum dns_type type, slice name,
+                  bool edns)
 {
     static const uint8_t opt[11] = { 0, 0, TYPE_OPT, DNS_UDP_SIZE >> 8, DNS_UDP_SIZE & 0xff };
-    const uint8_t header[HEADER] = { (uint8_t)(id >> 8), (uint8_t)id, 0x01, 0x20, 0, 1, 0, 0, 0, 0, 0, edns ? 1 : 0 };
+    const uint8_t header[HEADER] = {
+        (uint8_t)(id >> 8), (uint8_t)id, 0x01, 0x20, 0, 1, 0, 0, 0, 0, 0, edns ? 1 : 0
+    };
     memcpy(out, header, HEADER);
     size_t n = HEADER + dns_name_to_wire(name, out + HEADER);
     out[n++] = (uint8_t)((unsigned)type >> 8);
@@ -88,7 +91,8 @@ read_name(const struct message *m, size_t at, struct name *out)
             at = low = to;
             continue;
         }
-        if (length > DNS_LABEL_MAX || m->n - at <= length || out->n + length + 1u > sizeof(out->text))
+        if (length > DNS_LABEL_MAX || m->n - at <= length ||
+            out->n + length + 1u > sizeof(out->text))
             return 0;
         for (size_t i = 1; i <= length; i++) {
             char c = (char)m->p[at + i];
@@ -149,7 +153,8 @@ static bool
 add_text(const struct message *m, const struct rr *rr, struct result_builder *b)
 {
     const uint8_t *p = m->p + rr->rdata, *end = p + rr->rdata_n;
-    result_builder_add(b, SLICE_EMPTY); /* RFC 1035 3.3.14 wants a string; of none, which some publish, an empty text is made */
+    result_builder_add(b, SLICE_EMPTY); /* RFC 1035 3.3.14 wants a string; of none, which some
+                                           publish, an empty text is made */
     while (p < end) {
         size_t length = *p++;
         if ((size_t)(end - p) < length)
@@ -174,7 +179,8 @@ add_address(const struct message *m, const struct rr *rr, struct result_builder 
     return true;
 }
 
-/* False: malformed.  A name with a dot inside a label is the name of no host: such a record is left out. */
+/* False: malformed.  A name with a dot inside a label is the name of no host: such a record is left
+ * out. */
 static bool
 add_record(const struct message *m, const struct rr *rr, struct result_builder *b)
 {
@@ -221,7 +227,8 @@ enum walk { WALK_FOUND, WALK_NOTHING, WALK_DANGLING, WALK_BAD };
 
 /* From the question's name along CNAMEs, in whatever order they stand, to the records asked for. */
 static enum walk
-walk_answers(const struct message *m, const struct rr *rrs, size_t n, enum dns_type type, slice name, struct dns_reply *out)
+walk_answers(const struct message *m, const struct rr *rrs, size_t n, enum dns_type type,
+             slice name, struct dns_reply *out)
 {
     struct name current = { .n = name.n, .sayable = true };
     memcpy(current.text, name.p, name.n);
@@ -306,7 +313,8 @@ read_sections(const struct message *m, size_t at, struct sections *s, struct dns
         if (out->has_opt || m->p[from] != 0)
             return false; /* RFC 6891 6.1.1: one, at the root */
         out->has_opt = true;
-        out->rcode |= (unsigned)m->p[rr.rdata - 6] << 4; /* the upper octet of what is a TTL elsewhere (6.1.3) */
+        out->rcode |= (unsigned)m->p[rr.rdata - 6]
+                      << 4; /* the upper octet of what is a TTL elsewhere (6.1.3) */
     }
     return true;
 }
@@ -329,7 +337,8 @@ read_head(const struct message *m, enum dns_type type, slice name, struct dns_re
 }
 
 static bool
-conclude(const struct message *m, const struct sections *s, enum dns_type type, slice name, struct dns_reply *out)
+conclude(const struct message *m, const struct sections *s, enum dns_type type, slice name,
+         struct dns_reply *out)
 {
     if (out->rcode != 0 && out->rcode != 3) {
         out->status = DNS_SERVFAIL;
@@ -353,7 +362,8 @@ conclude(const struct message *m, const struct sections *s, enum dns_type type, 
 }
 
 void
-dns_message_read(const uint8_t *msg, size_t n, enum dns_type type, slice name, struct dns_reply *out)
+dns_message_read(const uint8_t *msg, size_t n, enum dns_type type, slice name,
+                 struct dns_reply *out)
 {
     struct message m = { msg, n };
     struct sections s = { 0 };

@@ -30,7 +30,8 @@ nameserver_parse(slice text, struct nameserver *out)
     } else if (slice_cut(text, '@', &addr, &port)) {
         if (!read_port(port, &out->port))
             return false;
-    } else if (slice_find(text, ':') == slice_rfind(text, ':') && slice_cut(text, ':', &addr, &port)) {
+    } else if (slice_find(text, ':') == slice_rfind(text, ':') &&
+               slice_cut(text, ':', &addr, &port)) {
         if (!read_port(port, &out->port)) /* one colon: no IPv6 address has so few */
             return false;
     }
@@ -40,7 +41,8 @@ nameserver_parse(slice text, struct nameserver *out)
 bool
 nameserver_is_loopback(const struct nameserver *ns)
 {
-    static const struct netaddr v4 = { .family = 4, .bytes = { 127 } }, v6 = { .family = 6, .bytes = { [15] = 1 } };
+    static const struct netaddr v4 = { .family = 4, .bytes = { 127 } },
+                                v6 = { .family = 6, .bytes = { [15] = 1 } };
     return netaddr_in(&ns->addr, &v4, 8) || netaddr_in(&ns->addr, &v6, 128);
 }
 
@@ -62,6 +64,7 @@ nameservers_from_resolv_conf(slice text, struct nameserver out[NAMESERVERS_MAX])
             n++;
     }
     if (n == 0)
-        out[n++] = (struct nameserver){ .addr = { .family = 4, .bytes = { 127, 0, 0, 1 } }, .port = DNS_PORT };
+        out[n++] = (struct nameserver){ .addr = { .family = 4, .bytes = { 127, 0, 0, 1 } },
+                                        .port = DNS_PORT };
     return n;
 }

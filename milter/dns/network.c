@@ -15,11 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SHARDS_MAX 4u
-#define EVENTS 16
+#define SHARDS_MAX       4u
+#define EVENTS           16
 #define QUERY_TIMEOUT_MS 5000u
-#define ATTEMPT_MS_MIN 50u
-#define TIMER_TAG UINT64_MAX
+#define ATTEMPT_MS_MIN   50u
+#define TIMER_TAG        UINT64_MAX
 
 struct network {
     struct resolver base;
@@ -38,9 +38,10 @@ struct network {
 
 /* ---- the timer ---- */
 
-/* Timeouts of later questions lie later, so nearly always this is one load.  It is done under the lock of the shard where
- * the question was put, and the dispatcher clears armed_ms before it looks through the shards: either the dispatcher sees
- * the question or this thread sees the timer unarmed. */
+/* Timeouts of later questions lie later, so nearly always this is one load.  It is done under the
+ * lock of the shard where the question was put, and the dispatcher clears armed_ms before it looks
+ * through the shards: either the dispatcher sees the question or this thread sees the timer
+ * unarmed. */
 static void
 arm_timer(struct network *net, uint64_t at_ms)
 {
@@ -50,7 +51,8 @@ arm_timer(struct network *net, uint64_t at_ms)
     pthread_mutex_lock(&net->timer_lock);
     armed = atomic_load(&net->armed_ms);
     if (armed == 0 || at_ms < armed) {
-        struct itimerspec t = { .it_value = { .tv_sec = (time_t)(at_ms / 1000), .tv_nsec = (long)(at_ms % 1000) * 1000000 + 1 } };
+        struct itimerspec t = { .it_value = { .tv_sec = (time_t)(at_ms / 1000),
+                                              .tv_nsec = (long)(at_ms % 1000) * 1000000 + 1 } };
         timerfd_settime(net->timer_fd, TFD_TIMER_ABSTIME, &t, NULL);
         atomic_store(&net->armed_ms, at_ms);
     }
@@ -95,7 +97,8 @@ socket_ready(struct network *net, const struct epoll_event *ev)
     struct outbox out = { 0 };
     bool readable = (ev->events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0;
     pthread_mutex_lock(&s->lock);
-    channel_ready(s->channels[tag % NAMESERVERS_MAX], (int)(uint32_t)ev->data.u64, readable, (ev->events & EPOLLOUT) != 0);
+    channel_ready(s->channels[tag % NAMESERVERS_MAX], (int)(uint32_t)ev->data.u64, readable,
+                  (ev->events & EPOLLOUT) != 0);
     flights_go_on(s, &out);
     if (s->parked != NULL)
         arm_timer(net, flights_parked_until(s));
@@ -132,7 +135,8 @@ network_ask(struct resolver *r, struct dns_request *req)
     struct flight_rules *rules = &net->rules;
     uint64_t hash = slice_hash(req->name, net->seed ^ (uint64_t)req->type);
     atomic_fetch_add_explicit(&rules->questions, 1, memory_order_relaxed);
-    struct dns_result *result = dns_cache_get(rules->cache, hash, req->type, req->name, rules->now_ms());
+    struct dns_result *result =
+        dns_cache_get(rules->cache, hash, req->type, req->name, rules->now_ms());
     uint64_t now_ms = result == NULL ? clock_mono_ms() : 0;
     if (result == NULL && now_ms >= req->deadline_ms)
         return dns_result_static(DNS_TIMEOUT);
@@ -143,7 +147,8 @@ network_ask(struct resolver *r, struct dns_request *req)
         struct flight *f = flight_find(s, hash, req->type, req->name);
         if (f != NULL) {
             flight_join(f, req);
-        } else if ((result = dns_cache_get(rules->cache, hash, req->type, req->name, rules->now_ms())) == NULL &&
+        } else if ((result = dns_cache_get(rules->cache, hash, req->type, req->name,
+                                           rules->now_ms())) == NULL &&
                    !flight_launch(s, hash, req, &out)) {
             result = dns_result_static(DNS_SERVFAIL);
             pthread_mutex_unlock(&s->lock);
@@ -224,7 +229,8 @@ set_servers(struct network *net, const struct resolver_network_options *o, struc
         read_system_servers(servers, &n);
     for (size_t i = 0; i < o->n_nameservers && n < NAMESERVERS_MAX; i++) {
         if (!nameserver_parse(slice_from(o->nameservers[i]), &servers[n++])) {
-            strbuf_printf(error, "\"%s\" is no name server: an address is wanted, or ADDRESS@PORT", o->nameservers[i]);
+            strbuf_printf(error, "\"%s\" is no name server: an address is wanted, or ADDRESS@PORT",
+                          o->nameservers[i]);
             return ST_SYNTAX;
         }
     }
@@ -284,7 +290,8 @@ set_up(struct network *net, const struct resolver_network_options *o)
     struct epoll_event ev = { .events = EPOLLIN, .data.u64 = TIMER_TAG };
     net->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     net->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (net->epoll_fd < 0 || net->timer_fd < 0 || epoll_ctl(net->epoll_fd, EPOLL_CTL_ADD, net->timer_fd, &ev) != 0)
+    if (net->epoll_fd < 0 || net->timer_fd < 0 ||
+        epoll_ctl(net->epoll_fd, EPOLL_CTL_ADD, net->timer_fd, &ev) != 0)
         return ST_INTERNAL;
     pthread_mutex_init(&net->timer_lock, NULL);
     net->timer_ready = true;
@@ -297,14 +304,17 @@ set_up(struct network *net, const struct resolver_network_options *o)
     enum status st = channel_library_init();
     net->library_ready = st == ST_OK;
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t n = processors < 1 ? 1 : (size_t)processors > SHARDS_MAX ? SHARDS_MAX : (size_t)processors;
+    size_t n = processors < 1                    ? 1
+               : (size_t)processors > SHARDS_MAX ? SHARDS_MAX
+                                                 : (size_t)processors;
     while (st == ST_OK && net->n_shards < n)
         st = add_shard(net);
     return st == ST_OK ? start_dispatcher(net) : st;
 }
 
 enum status
-resolver_network_new(const struct resolver_network_options *options, struct strbuf *error, struct resolver **out)
+resolver_network_new(const struct resolver_network_options *options, struct strbuf *error,
+                     struct resolver **out)
 {
     struct network *net = calloc(1, sizeof(*net));
     if (net == NULL)
@@ -315,7 +325,8 @@ resolver_network_new(const struct resolver_network_options *options, struct strb
     if (st == ST_OK) {
         st = set_up(net, options);
         if (st != ST_OK)
-            strbuf_printf(error, "the resolver cannot be set up: %s", st == ST_INTERNAL ? strerror(errno) : status_name(st));
+            strbuf_printf(error, "the resolver cannot be set up: %s",
+                          st == ST_INTERNAL ? strerror(errno) : status_name(st));
     }
     if (st == ST_OK)
         *out = &net->base;

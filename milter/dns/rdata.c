@@ -16,7 +16,8 @@ read_address(const struct rdata_in *in, uint8_t family, struct dns_record *out)
     slice text = in->n == 1 ? in->words[0].raw : SLICE_EMPTY;
     if (!netaddr_parse(text, &out->addr))
         return family == 4 ? "A wants one IPv4 address" : "AAAA wants one IPv6 address";
-    if (family == 6 && out->addr.family == 4 && slice_has(text, ':')) { /* IPv4-mapped: an AAAA keeps it as it is */
+    if (family == 6 && out->addr.family == 4 &&
+        slice_has(text, ':')) { /* IPv4-mapped: an AAAA keeps it as it is */
         struct netaddr six = { .family = 6, .bytes = { [10] = 0xff, [11] = 0xff } };
         memcpy(six.bytes + 12, out->addr.bytes, 4);
         out->addr = six;
@@ -27,7 +28,8 @@ read_address(const struct rdata_in *in, uint8_t family, struct dns_record *out)
 static const char *
 read_name(const struct rdata_in *in, struct dns_record *out)
 {
-    return in->n == 1 ? zone_name(in->arena, in->words[0].raw, in->origin, &out->data) : "one name is wanted";
+    return in->n == 1 ? zone_name(in->arena, in->words[0].raw, in->origin, &out->data)
+                      : "one name is wanted";
 }
 
 static const char *
@@ -76,11 +78,14 @@ read_soa(const struct rdata_in *in, struct dns_record *out)
 static const struct {
     const char *name;
     enum dns_type type;
-} kept_types[] = { { "A", DNS_A },     { "AAAA", DNS_AAAA }, { "CNAME", DNS_CNAME }, { "MX", DNS_MX },
-                   { "PTR", DNS_PTR }, { "SOA", DNS_SOA },   { "TXT", DNS_TXT } };
+} kept_types[] = { { "A", DNS_A },    { "AAAA", DNS_AAAA }, { "CNAME", DNS_CNAME },
+                   { "MX", DNS_MX },  { "PTR", DNS_PTR },   { "SOA", DNS_SOA },
+                   { "TXT", DNS_TXT } };
 
-static const char *const other_types[] = { "NS",    "SPF",  "SRV",   "CAA",   "DS",    "DNSKEY", "RRSIG", "NSEC", "NSEC3",
-                                           "HINFO", "NAPTR", "TLSA", "SSHFP", "SVCB", "HTTPS",  "RP",    "LOC",  "NSEC3PARAM" };
+static const char *const other_types[] = {
+    "NS",    "SPF",   "SRV",  "CAA",   "DS",   "DNSKEY", "RRSIG", "NSEC", "NSEC3",
+    "HINFO", "NAPTR", "TLSA", "SSHFP", "SVCB", "HTTPS",  "RP",    "LOC",  "NSEC3PARAM"
+};
 
 bool
 rdata_type(slice word, enum dns_type *type, bool *kept)
@@ -102,7 +107,8 @@ rdata_type(slice word, enum dns_type *type, bool *kept)
 }
 
 const char *
-rdata_read(struct arena *a, enum dns_type type, const struct zone_word *words, size_t n, slice origin, struct dns_record *out)
+rdata_read(struct arena *a, enum dns_type type, const struct zone_word *words, size_t n,
+           slice origin, struct dns_record *out)
 {
     const struct rdata_in in = { a, words, n, origin };
     *out = (struct dns_record){ .data = SLICE_EMPTY };

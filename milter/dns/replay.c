@@ -22,8 +22,8 @@ write_answer(void *arg, enum dns_type type, slice name, const struct dns_answer 
         return; /* judged by the session, which never asks for it */
     strbuf_add_str(out, "$ANSWER ");
     dns_name_text(out, name);
-    strbuf_printf(out, " %s %s %u%s\n", dns_type_name(type), dns_status_name(status), a == NULL ? 0u : (unsigned)a->ttl,
-                  a != NULL && a->authenticated ? " ad" : "");
+    strbuf_printf(out, " %s %s %u%s\n", dns_type_name(type), dns_status_name(status),
+                  a == NULL ? 0u : (unsigned)a->ttl, a != NULL && a->authenticated ? " ad" : "");
     for (size_t i = 0; a != NULL && i < a->n; i++) {
         strbuf_add_str(out, dns_type_name(type));
         strbuf_add_char(out, ' ');
@@ -83,7 +83,9 @@ replay_free(struct resolver *base)
     free(r);
 }
 
-static const struct resolver_ops replay_ops = { .ask = replay_ask, .free = replay_free, .holds_all_answers = true };
+static const struct resolver_ops replay_ops = { .ask = replay_ask,
+                                                .free = replay_free,
+                                                .holds_all_answers = true };
 
 /* ---- reading ---- */
 
@@ -102,7 +104,8 @@ struct reader {
 static bool
 status_by_name(slice word, enum dns_status *out)
 {
-    static const enum dns_status all[] = { DNS_OK, DNS_NODATA, DNS_NXDOMAIN, DNS_SERVFAIL, DNS_TIMEOUT, DNS_BUDGET };
+    static const enum dns_status all[] = { DNS_OK,       DNS_NODATA,  DNS_NXDOMAIN,
+                                           DNS_SERVFAIL, DNS_TIMEOUT, DNS_BUDGET };
     for (size_t i = 0; i < COUNT(all); i++) {
         if (slice_eq(word, slice_from(dns_status_name(all[i])))) {
             *out = all[i];
@@ -128,9 +131,11 @@ close_answer(struct reader *in)
         result_builder_clear(&in->records);
         return zone_no_memory;
     }
-    struct kept_answer **bucket = &in->replay->buckets[slice_hash(in->name, (uint64_t)in->type) % BUCKETS];
+    struct kept_answer **bucket =
+        &in->replay->buckets[slice_hash(in->name, (uint64_t)in->type) % BUCKETS];
     *k = (struct kept_answer){ .type = in->type, .name = in->name, .next = *bucket };
-    k->result = result_builder_finish(&in->records, in->status, in->ttl, in->authenticated, clock_mono_ms());
+    k->result = result_builder_finish(&in->records, in->status, in->ttl, in->authenticated,
+                                      clock_mono_ms());
     *bucket = k;
     return NULL;
 }
@@ -139,15 +144,16 @@ close_answer(struct reader *in)
 static const char *
 open_answer(struct reader *in, const struct zone_word *words, size_t n)
 {
-    static const char *const usage = "$ANSWER wants a name, a type, a status, a TTL, and perhaps ad";
+    static const char *const usage =
+        "$ANSWER wants a name, a type, a status, a TTL, and perhaps ad";
     bool kept = false;
     if (n < 4 || n > 5 || (n == 5 && !slice_eq(words[4].raw, SLICE("ad"))))
         return usage;
     const char *wrong = zone_name(in->replay->arena, words[0].raw, SLICE_EMPTY, &in->name);
     if (wrong != NULL)
         return wrong;
-    if (!rdata_type(words[1].raw, &in->type, &kept) || !kept || !status_by_name(words[2].raw, &in->status) ||
-        !zone_ttl(words[3].raw, &in->ttl))
+    if (!rdata_type(words[1].raw, &in->type, &kept) || !kept ||
+        !status_by_name(words[2].raw, &in->status) || !zone_ttl(words[3].raw, &in->ttl))
         return usage;
     if (find(in->replay, in->type, in->name) != NULL)
         return "this question has an answer already";

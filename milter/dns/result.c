@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define RECORDS_FIRST 8
-#define DATA_FIRST 512
+#define DATA_FIRST    512
 
 struct dns_result *
 dns_result_hold(struct dns_result *r)
@@ -26,7 +26,8 @@ dns_result_drop(struct dns_result *r)
 struct dns_result *
 dns_result_static(enum dns_status status)
 {
-    static struct dns_result results[] = { /* never written: `immortal` keeps the counting away */
+    static struct dns_result results[] = {
+        /* never written: `immortal` keeps the counting away */
         [DNS_OK] = { .immortal = true, .status = DNS_SERVFAIL },
         [DNS_NODATA] = { .immortal = true, .status = DNS_NODATA },
         [DNS_NXDOMAIN] = { .immortal = true, .status = DNS_NXDOMAIN },
@@ -117,7 +118,8 @@ result_builder_add(struct result_builder *b, slice data)
 }
 
 struct dns_result *
-result_builder_finish(struct result_builder *b, enum dns_status status, uint32_t ttl, bool authenticated, uint64_t now_ms)
+result_builder_finish(struct result_builder *b, enum dns_status status, uint32_t ttl,
+                      bool authenticated, uint64_t now_ms)
 {
     struct dns_result *r = NULL;
     size_t records_bytes = b->n * sizeof(struct dns_record);

@@ -1,7 +1,8 @@
 /*
  * session.c - one message's view of the resolver.
- * The session is counted: one for its message, one for each request that the resolver still holds.  So the message can go
- * while answers are on their way; they find `closing` set, and only the cache gains by them.
+ * The session is counted: one for its message, one for each request that the resolver still holds.
+ * So the message can go while answers are on their way; they find `closing` set, and only the cache
+ * gains by them.
  */
 #include "dns/backend.h"
 #include "dns/name.h"
@@ -36,8 +37,9 @@ struct entry {
     char name[];
 };
 
-/* A thread that is running callbacks of this session.  What becomes ready inside a callback is queued here instead of
- * being called from within, so a chain of cached answers does not deepen the stack. */
+/* A thread that is running callbacks of this session.  What becomes ready inside a callback is
+ * queued here instead of being called from within, so a chain of cached answers does not deepen the
+ * stack. */
 struct runner {
     pthread_t thread;
     struct waiter *ready, *last_ready;
@@ -47,7 +49,8 @@ struct runner {
 struct dns_session {
     struct resolver *resolver;
     unsigned timeout_ms, max_queries;
-    pthread_mutex_t lock; /* guards all below; never held while a resolver or a callback is called */
+    pthread_mutex_t
+        lock; /* guards all below; never held while a resolver or a callback is called */
     pthread_cond_t changed;
     uint64_t deadline_ms;
     unsigned references;
@@ -91,7 +94,9 @@ void
 dns_session_restart(struct dns_session *s)
 {
     pthread_mutex_lock(&s->lock);
-    s->deadline_ms = clock_mono_ms() + s->timeout_ms; /* questions already sent keep the deadline they were sent with */
+    s->deadline_ms =
+        clock_mono_ms() +
+        s->timeout_ms; /* questions already sent keep the deadline they were sent with */
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -181,7 +186,9 @@ run_waiters(struct dns_session *s, struct waiter *first, struct waiter *last)
         outer->last_ready = last;
         return;
     }
-    struct runner self = { .thread = pthread_self(), .ready = first, .last_ready = last, .next = s->runners };
+    struct runner self = {
+        .thread = pthread_self(), .ready = first, .last_ready = last, .next = s->runners
+    };
     s->runners = &self;
     while (self.ready != NULL && !s->closing) {
         struct waiter *w = self.ready;
@@ -208,7 +215,8 @@ ttl_left(const struct dns_result *r, uint64_t now_ms)
     return age_s >= r->ttl ? 0 : r->ttl - (uint32_t)age_s;
 }
 
-/* Lock held on entry and on return.  Takes over the count of `result`; an entry already settled keeps what it has. */
+/* Lock held on entry and on return.  Takes over the count of `result`; an entry already settled
+ * keeps what it has. */
 static void
 settle(struct entry *e, struct dns_result *result)
 {
@@ -219,12 +227,13 @@ settle(struct entry *e, struct dns_result *result)
     }
     e->done = true;
     e->result = result;
-    e->answer = (struct dns_answer){ .status = result->status,
-                                     .records = result->records,
-                                     .n = result->n,
-                                     .authenticated = result->authenticated,
-                                     .from_cache = e->req.from_cache,
-                                     .ttl = result->ttl == 0 ? 0 : ttl_left(result, clock_mono_ms()) };
+    e->answer =
+        (struct dns_answer){ .status = result->status,
+                             .records = result->records,
+                             .n = result->n,
+                             .authenticated = result->authenticated,
+                             .from_cache = e->req.from_cache,
+                             .ttl = result->ttl == 0 ? 0 : ttl_left(result, clock_mono_ms()) };
     if (e->sleepers > 0)
         pthread_cond_broadcast(&s->changed);
     struct waiter *first = e->waiters, *last = e->last_waiter;
@@ -269,10 +278,9 @@ add_entry(struct dns_session *s, enum dns_type type, slice name, unsigned bucket
     if (name.n > 0)
         memcpy(e->name, name.p, name.n);
     e->s = s;
-    e->req = (struct dns_request){ .type = type,
-                                   .name = { e->name, name.n },
-                                   .deadline_ms = s->deadline_ms,
-                                   .done = on_done };
+    e->req = (struct dns_request){
+        .type = type, .name = { e->name, name.n }, .deadline_ms = s->deadline_ms, .done = on_done
+    };
     e->next_in_bucket = s->buckets[bucket];
     s->buckets[bucket] = e;
     if (s->last_entry == NULL)
@@ -317,7 +325,8 @@ enter(struct dns_session *s, enum dns_type type, slice name, bool *fresh)
     struct entry *e = find(s, type, name, bucket);
     if (e != NULL)
         return e;
-    if (refused == DNS_OK && s->usage.questions >= s->max_queries && !s->resolver->ops->holds_all_answers)
+    if (refused == DNS_OK && s->usage.questions >= s->max_queries &&
+        !s->resolver->ops->holds_all_answers)
         refused = DNS_BUDGET;
     e = add_entry(s, type, name, bucket);
     if (e == NULL)
@@ -326,7 +335,8 @@ enter(struct dns_session *s, enum dns_type type, slice name, bool *fresh)
         s->usage.questions--;
         settle(e, dns_result_static(refused));
     } else {
-        *fresh = !s->closing; /* a callback that still runs while the message goes asks nothing any more */
+        *fresh = !s->closing; /* a callback that still runs while the message goes asks nothing any
+                                 more */
     }
     return e;
 }
@@ -337,7 +347,8 @@ add_waiter(struct entry *e, dns_callback *fn, void *arg, struct waiter **out)
 {
     struct waiter *w = &e->first;
     if (w->fn == NULL)
-        w->embedded = true; /* used once only, also after it has run: the queue of a runner may still hold it */
+        w->embedded = true; /* used once only, also after it has run: the queue of a runner may
+                               still hold it */
     else if ((w = calloc(1, sizeof(*w))) == NULL)
         return false;
     w->fn = fn;
@@ -412,65 +423,18 @@ dns_session_usage(struct dns_session *s)
 }
 
 void
-dns_session_each(struct dns_session *s, void (*fn)(void *arg, enum dns_type type, slice name, const struct dns_answer *answer), void *arg)
+dns_session_each(struct dns_session *s,
+                 void (*fn)(void *arg, enum dns_type type, slice name,
+                            const struct dns_answer *answer),
+                 void *arg)
 {
     pthread_mutex_lock(&s->lock);
-    for (struct entry *e = s->entries; e != NULL; e = e->next) { /* entries are added at the end and never leave */
+    for (struct entry *e = s->entries; e != NULL;
+         e = e->next) { /* entries are added at the end and never leave */
         const struct dns_answer *answer = e->done ? &e->answer : NULL;
         pthread_mutex_unlock(&s->lock);
         fn(arg, e->req.type, e->req.name, answer);
         pthread_mutex_lock(&s->lock);
     }
     pthread_mutex_unlock(&s->lock);
-}
-
-void
-resolver_free(struct resolver *r)
-{
-    if (r != NULL)
-        r->ops->free(r);
-}
-
-const char *
-dns_status_name(enum dns_status st)
-{
-    switch (st) {
-    case DNS_OK:
-        return "ok";
-    case DNS_NODATA:
-        return "nodata";
-    case DNS_NXDOMAIN:
-        return "nxdomain";
-    case DNS_SERVFAIL:
-        return "servfail";
-    case DNS_TIMEOUT:
-        return "timeout";
-    case DNS_BADNAME:
-        return "badname";
-    case DNS_BUDGET:
-        return "budget";
-    }
-    return "unknown";
-}
-
-const char *
-dns_type_name(enum dns_type t)
-{
-    switch (t) {
-    case DNS_A:
-        return "A";
-    case DNS_CNAME:
-        return "CNAME";
-    case DNS_SOA:
-        return "SOA";
-    case DNS_PTR:
-        return "PTR";
-    case DNS_MX:
-        return "MX";
-    case DNS_TXT:
-        return "TXT";
-    case DNS_AAAA:
-        return "AAAA";
-    }
-    return "unknown";
 }

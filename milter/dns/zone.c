@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #define TTL_DEFAULT 3600
-#define DELAY_MAX 3600000u
+#define DELAY_MAX   3600000u
 
 struct zone {
     struct resolver base;
@@ -111,7 +111,8 @@ read_status(struct reader *in)
                      { "nxdomain", DNS_NXDOMAIN },
                      { "nodata", DNS_NODATA },
                      { "refused", DNS_SERVFAIL } };
-    static const char *const usage = "$STATUS wants a name, a type or *, and servfail, timeout, nxdomain, nodata or refused";
+    static const char *const usage =
+        "$STATUS wants a name, a type or *, and servfail, timeout, nxdomain, nodata or refused";
     slice name = SLICE_EMPTY;
     enum dns_type type = DNS_A;
     bool kept = false;
@@ -125,7 +126,9 @@ read_status(struct reader *in)
         return usage;
     for (size_t i = 0; i < COUNT(statuses); i++)
         if (slice_ieq(in->words[2].raw, slice_from(statuses[i].word)))
-            return zonetree_say(in->tree, name, any ? NULL : &type, statuses[i].status) ? NULL : zone_no_memory;
+            return zonetree_say(in->tree, name, any ? NULL : &type, statuses[i].status)
+                       ? NULL
+                       : zone_no_memory;
     return usage;
 }
 
@@ -148,9 +151,11 @@ read_directive(struct reader *in)
     slice which = in->words[0].raw;
     next_word(in);
     if (slice_ieq(which, SLICE("$ORIGIN")))
-        return in->n == 1 ? zone_name(in->arena, in->words[0].raw, in->origin, &in->origin) : "$ORIGIN wants one name";
+        return in->n == 1 ? zone_name(in->arena, in->words[0].raw, in->origin, &in->origin)
+                          : "$ORIGIN wants one name";
     if (slice_ieq(which, SLICE("$TTL")))
-        return in->n == 1 && zone_ttl(in->words[0].raw, &in->default_ttl) ? NULL : "$TTL wants a time";
+        return in->n == 1 && zone_ttl(in->words[0].raw, &in->default_ttl) ? NULL
+                                                                          : "$TTL wants a time";
     if (slice_ieq(which, SLICE("$STATUS")))
         return read_status(in);
     if (slice_ieq(which, SLICE("$DELAY")))
@@ -162,7 +167,9 @@ static enum status
 read_zone(struct zone *z, slice text, struct strbuf *errors)
 {
     struct zone_lexer lexer;
-    struct reader in = { .arena = z->arena, .tree = z->tree, .origin = SLICE_EMPTY, .default_ttl = TTL_DEFAULT };
+    struct reader in = {
+        .arena = z->arena, .tree = z->tree, .origin = SLICE_EMPTY, .default_ttl = TTL_DEFAULT
+    };
     enum status st = ST_OK;
     bool more = true;
     zone_lexer_init(&lexer, text);

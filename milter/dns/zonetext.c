@@ -37,7 +37,8 @@ add_word(struct zone_lexer *l, slice raw, bool quoted)
 static bool
 ends_word(char c)
 {
-    return ascii_is_wsp(c) || c == '\n' || c == '\r' || c == ';' || c == '(' || c == ')' || c == '"';
+    return ascii_is_wsp(c) || c == '\n' || c == '\r' || c == ';' || c == '(' || c == ')' ||
+           c == '"';
 }
 
 /* From the octet after the opening quote on.  False: the line ends before the string. */
@@ -221,7 +222,12 @@ zone_ttl(slice raw, uint32_t *out)
             digits = true;
             unit = false;
         } else {
-            uint64_t scale = c == 's' ? 1 : c == 'm' ? 60 : c == 'h' ? 3600 : c == 'd' ? 86400 : c == 'w' ? 604800 : 0;
+            uint64_t scale = c == 's'   ? 1
+                             : c == 'm' ? 60
+                             : c == 'h' ? 3600
+                             : c == 'd' ? 86400
+                             : c == 'w' ? 604800
+                                        : 0;
             if (!digits || scale == 0)
                 return false;
             total += v * scale;

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHAIN_MAX 16
+#define CHAIN_MAX     16
 #define BUCKETS_FIRST 64
-#define TYPE_ANY 0u
+#define TYPE_ANY      0u
 
 struct rr {
     enum dns_type type;
@@ -25,7 +25,8 @@ struct said_status {
 
 struct node {
     slice name;
-    bool exists; /* it owns records or is an ancestor of one that does: not only a place for a status or a delay */
+    bool exists; /* it owns records or is an ancestor of one that does: not only a place for a
+                    status or a delay */
     unsigned delay_ms;
     struct rr *rrs, *last_rr; /* in the order of the text */
     struct said_status *statuses;
@@ -151,7 +152,8 @@ zonetree_add_name(struct zonetree *z, slice name)
 }
 
 bool
-zonetree_add(struct zonetree *z, slice name, enum dns_type type, uint32_t ttl, const struct dns_record *record)
+zonetree_add(struct zonetree *z, slice name, enum dns_type type, uint32_t ttl,
+             const struct dns_record *record)
 {
     struct node *owner = add_existing(z, name);
     struct rr *rr = arena_zalloc(z->arena, sizeof(*rr));
@@ -173,7 +175,9 @@ zonetree_say(struct zonetree *z, slice name, const enum dns_type *type, enum dns
     struct said_status *s = arena_zalloc(z->arena, sizeof(*s));
     if (n == NULL || s == NULL)
         return false;
-    *s = (struct said_status){ .type = type == NULL ? TYPE_ANY : (unsigned)*type, .status = status, .next = n->statuses };
+    *s = (struct said_status){ .type = type == NULL ? TYPE_ANY : (unsigned)*type,
+                               .status = status,
+                               .next = n->statuses };
     n->statuses = s;
     return true;
 }
@@ -197,8 +201,8 @@ zonetree_has_delays(const struct zonetree *z)
 
 /* ---- answers ---- */
 
-/* The node that speaks for the name: itself or the wildcard of its closest encloser (RFC 4592 3.3.1).  `existing`: only
- * what exists; otherwise also what has only a $STATUS or $DELAY. */
+/* The node that speaks for the name: itself or the wildcard of its closest encloser (RFC
+ * 4592 3.3.1).  `existing`: only what exists; otherwise also what has only a $STATUS or $DELAY. */
 static const struct node *
 node_for(const struct zonetree *z, slice name)
 {
