@@ -82,25 +82,51 @@ set_handlers(void)
 
 /* ---- what it may see */
 
+static size_t
+rounded(size_t n)
+{
+    return (n + 7) / 8 * 8;
+}
+
+/* The room that text with macros takes in the compiled form; 0: it must not be shown at all. */
+static size_t
+compiled_text(slice s)
+{
+    size_t total = 0, literal = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        bool macro = s.p[i] == '%' && i + 2 < s.n && s.p[i + 1] == '{';
+        literal += macro ? 0 : s.p[i] == '%' ? 3 : 1;
+        if (!macro)
+            continue;
+        for (size_t d = i + 3; d < s.n && ascii_is_digit(s.p[d]); d++)
+            if (d > i + 5) /* read into an int without a look at its size */
+                return 0;
+        total += 8 + (literal > 0 ? rounded(4 + literal) : 0);
+        literal = 0;
+        i += slice_find(slice_tail(s, i), '}');
+    }
+    return total + (literal > 0 ? rounded(4 + literal) : 0);
+}
+
 /* Upper bound of the room that a term takes in the compiled form; 0: it must not be shown at all. */
 static size_t
 compiled_size(slice word)
 {
-    size_t macros = 0, digits = 0;
     if (slice_istarts(word, SLICE("ip4:")) || slice_istarts(slice_tail(word, 1), SLICE("ip4:")))
         return 8;
     if (slice_istarts(word, SLICE("ip6:")) || slice_istarts(slice_tail(word, 1), SLICE("ip6:")))
         return 20;
-    for (size_t i = 0; i < word.n; i++) {
-        macros += word.p[i] == '%';
-        digits = ascii_is_digit(word.p[i]) ? digits + 1 : 0;
-        if (word.p[i] == '%' && i + 3 < word.n && word.p[i + 1] == '{')
-            for (digits = 0; i + 3 + digits < word.n && ascii_is_digit(word.p[i + 3 + digits]);)
-                if (++digits > 3) /* read into an int without a look at its size */
-                    return 0;
-    }
-    /* header, prefix lengths, each run of text with its own header, all rounded up to 8 */
-    return word.n > WORD_MAX ? 0 : 16 + word.n + 20 * (macros + 1);
+    if (word.n > WORD_MAX)
+        return 0;
+    size_t name = 0;
+    while (name < word.n && word.p[name] != ':' && word.p[name] != '=' && word.p[name] != '/')
+        name++;
+    slice value = slice_tail(word, name + 1);
+    size_t text = compiled_text(value);
+    if (text == 0 && value.n > 0)
+        return 0;
+    /* its header, and prefix lengths or the name of a modifier */
+    return 4 + (name < word.n && word.p[name] == '=' ? rounded(name) : 8) + text;
 }
 
 static bool
@@ -282,6 +308,7 @@ on_get_record(SPF_server_t *spf_server, SPF_request_t *request, SPF_response_t *
     bool first = !g->first_seen;
     *out = NULL;
     g->first_seen = true;
+    g->hosts = NULL;
     if (stopped(g) || (!first && !count_term(g)))
         return finish(response, SPF_RESULT_TEMPERROR, SPF_E_DNS_ERROR);
     const struct dns_answer *txt = ask(g, DNS_TXT, domain, !first);

@@ -53,15 +53,14 @@ spf_ahead_next(struct spf_ahead *h, struct spf_question *out)
 }
 
 unsigned
-spf_ahead_count(struct spf_ahead h, bool *records)
+spf_ahead_count(struct spf_ahead h, unsigned *records)
 {
     struct spf_question q;
     unsigned n = 0;
-    *records = false;
+    *records = 0;
     while (spf_ahead_next(&h, &q)) {
         n++;
-        if (q.kind == SPF_ASK_RECORD || (q.kind == SPF_ASK_LATE && q.type == DNS_TXT))
-            *records = true;
+        *records += q.type == DNS_TXT;
     }
     return n;
 }

@@ -31,7 +31,7 @@ struct spf_ahead {
 
 /* The next question; one each for every term that counts against the limit of 10.  False: no more. */
 bool spf_ahead_next(struct spf_ahead *h, struct spf_question *out);
-/* How many questions are left; *records says whether one of them leads to another record. */
-unsigned spf_ahead_count(struct spf_ahead h, bool *records);
+/* How many questions are left; *records of them lead to another record. */
+unsigned spf_ahead_count(struct spf_ahead h, unsigned *records);
 
 #endif

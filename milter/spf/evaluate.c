@@ -87,6 +87,7 @@ load_record(struct spf_walk *w, struct spf_frame *f, slice domain, bool first)
         return RECORD_PERMERROR;
     }
     *f = (struct spf_frame){ .record = record, .domain = domain, .redirect = f->redirect };
+    f->asks = spf_ahead_count((struct spf_ahead){ .record = &f->record, .client = &w->rq->client }, &f->records);
     return RECORD_FOUND;
 }
 
@@ -98,17 +99,17 @@ load_record(struct spf_walk *w, struct spf_frame *f, slice domain, bool first)
 static void
 ask_ahead(struct spf_walk *w)
 {
-    unsigned left = 0;
-    bool records = false;
-    for (size_t i = 0; i < w->depth; i++) {
-        bool some;
-        struct spf_frame *f = &w->frames[i];
-        left += spf_ahead_count((struct spf_ahead){ .record = &f->record, .client = &w->rq->client, .at = f->at }, &some);
-        records = records || some;
-    }
+    unsigned left = 0, records = 0;
     struct spf_frame *f = spf_walk_top(w);
-    if (w->lookups + left > SPF_MAX_TERMS - (records && !f->returned) || spf_prefetch_is_full(w->rq->ahead))
+    if (f->asked_ahead || f->asks < 2 || (w->rq->ahead != NULL && spf_prefetch_terms(w->rq->ahead) != SPF_MAX_TERMS))
         return;
+    for (size_t i = 0; i < w->depth; i++) {
+        left += w->frames[i].asks;
+        records += w->frames[i].records;
+    }
+    if (w->lookups + left > SPF_MAX_TERMS - (records > 0 && !f->returned))
+        return;
+    f->asked_ahead = true;
     struct spf_ahead h = { .record = &f->record, .client = &w->rq->client, .at = f->at };
     struct spf_macro_facts facts = w->id.facts;
     facts.domain = f->domain;
@@ -142,6 +143,7 @@ enter_include(struct spf_walk *w, const struct spf_term *t)
 {
     slice name;
     struct spf_frame *parent = spf_walk_top(w);
+    parent->records--;
     enum spf_match m = spf_walk_target(w, t->domain_spec, false, &name);
     if (m != SPF_MATCH)
         return m == SPF_NO_MATCH ? go_on : decide(SPF_PERMERROR);
@@ -219,6 +221,7 @@ judge_term(struct spf_walk *w, const struct spf_term *t)
         trace_line(w->trace, "%.*s: more than 10 DNS-lookup terms", SLICE_ARG(t->text));
         return decide(SPF_PERMERROR);
     }
+    spf_walk_top(w)->asks--;
     trace_begin(w->trace, "%.*s [DNS-lookup term %u of 10]", SLICE_ARG(t->text), w->lookups);
     if (t->mechanism == SPF_MECH_INCLUDE) {
         size_t depth = w->depth;

@@ -91,11 +91,11 @@ walk_record(struct spf_prefetch *p, slice text, slice domain)
     if (spf_record_parse(text, &r, &error) != ST_OK)
         return;
     struct spf_ahead h = { .record = &r, .client = &p->id.facts.client };
-    bool records;
+    unsigned records;
     unsigned more = spf_ahead_count(h, &records), known = atomic_fetch_add(&p->terms, more) + more;
     if (known > SPF_MAX_TERMS)
         return;
-    bool full = records && known == SPF_MAX_TERMS;
+    bool full = records > 0 && known == SPF_MAX_TERMS;
     struct strbuf scratch;
     strbuf_init(&scratch, 0);
     for (struct spf_question q; spf_ahead_next(&h, &q);) {
@@ -167,10 +167,10 @@ on_answer(void *arg, struct dns_session *dns, const struct dns_answer *answer)
     } while (counted != 0);
 }
 
-bool
-spf_prefetch_is_full(const struct spf_prefetch *p)
+unsigned
+spf_prefetch_terms(const struct spf_prefetch *p)
 {
-    return p != NULL && atomic_load(&p->terms) > SPF_MAX_TERMS;
+    return atomic_load(&p->terms);
 }
 
 void

@@ -6,6 +6,11 @@ spf_say(struct arena *a, slice text, size_t max)
 {
     struct strbuf b;
     strbuf_init(&b, 0);
+    bool plain = text.n + 3 <= max;
+    for (size_t i = 0; i < text.n && plain; i++)
+        plain = text.p[i] >= 0x20 && text.p[i] < 0x7f;
+    if (plain) /* nearly always */
+        return arena_slice(a, text);
     for (size_t i = 0; i < text.n; i++) {
         if (b.n + 4 > max) {
             strbuf_add_str(&b, "...");

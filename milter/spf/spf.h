@@ -44,8 +44,8 @@ struct spf_outcome {
 /* Start what the check will ask, followed through includes as answers come, on the resolver's thread: inside the same limit
  * of 10 terms.  The arena (used during this call only) and the text of the request must outlive the session. */
 void spf_prefetch(struct arena *a, struct dns_session *dns, struct spf_request *rq);
-/* Are more terms known than one check may ask for?  Then nothing more is asked ahead. */
-bool spf_prefetch_is_full(const struct spf_prefetch *p);
+/* How many DNS-lookup terms are known by now?  Below 10 all of them have been asked for, beyond it no more is asked ahead. */
+unsigned spf_prefetch_terms(const struct spf_prefetch *p);
 /* Decide, waiting for DNS as needed.  ST_NOMEM: *out untouched; otherwise ST_OK and *out complete. */
 enum status spf_check(struct arena *a, struct dns_session *dns, const struct spf_request *rq, struct trace *t,
                       struct spf_outcome *out);

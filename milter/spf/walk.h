@@ -16,6 +16,9 @@ struct spf_frame { /* one record being walked: the domain's own, or an include's
     slice domain;         /* %{d} */
     struct spf_term term; /* the include that led one deeper, while there is a deeper one */
     slice redirect;       /* the modifier that put this record here; empty: none */
+    unsigned asks;        /* terms ahead that will ask, if nothing matches before */
+    unsigned records;     /* of them those that lead to another record */
+    bool asked_ahead;     /* all of them have been asked for */
     bool returned;        /* an include of this record has come back */
 };
 
