@@ -11,6 +11,7 @@
 #include "glue/background.h"
 #include "glue/callbacks.h"
 #include "glue/listener.h"
+#include "glue/metrics.h"
 #include "glue/packets.h"
 #include "glue/pidfile.h"
 #include "glue/privileges.h"
@@ -215,11 +216,18 @@ serve(const struct options *o, struct config *c, struct keyholder_launcher *laun
         service_free(s);
         return EX_OSERR;
     }
+    struct metrics *metrics = NULL;
+    if (c->metrics_listen != NULL && (metrics = metrics_start(s, c->metrics_listen, errors)) == NULL) {
+        reload_stop();
+        service_free(s);
+        return complain(errors, EX_UNAVAILABLE);
+    }
     say_started(s, c, connections);
     listener_log_to(s);
     background_ready(b, !c->syslog);
     int rc = callbacks_serve(s) ? EX_OK : EX_SOFTWARE;
     reload_stop();
+    metrics_stop(metrics);
     bool idle = finish(s);
     listener_close(c);
     pidfile_remove(pid);
@@ -286,6 +294,8 @@ check(struct config *c, struct strbuf *errors)
     (void)privileges_find(c->user_id, &who, errors);
     (void)listener_check(c, errors);
     (void)service_check(c, errors);
+    if (c->metrics_listen != NULL)
+        (void)metrics_check(c->metrics_listen, errors);
     if (c->sandbox && !sandbox_known())
         fputs("vidimus-milter: note: built without libseccomp, there is no sandbox\n", stderr);
     if (errors->n > 0)

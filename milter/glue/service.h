@@ -14,15 +14,15 @@
 #include "pipeline/pipeline.h"
 
 struct keyholder_launcher;
-
-struct shared; /* a counted part that outlives one generation: log, resolver, keys, spool */
+struct part;
 
 struct generation {
     atomic_uint references;
     struct config *config;
-    struct log *log;           /* borrowed from the shared part, as long as the generation is held */
+    struct log *log;           /* of log_part */
     struct pipeline *pipeline; /* NULL only while it is being built */
-    struct shared *log_part, *resolver_part, *keys_part, *spool_part;
+    struct signer *signer;     /* the pipeline's; NULL: nothing is sealed */
+    struct part *log_part, *resolver_part, *keys_part, *spool_part;
 };
 
 struct service_setup {
@@ -30,7 +30,6 @@ struct service_setup {
     const char *const *overrides;
     size_t n_overrides;
     struct keyholder_launcher *launcher;  /* NULL: no sealing */
-    bool to_stderr;                       /* log there, whatever Syslog says */
     bool verbose;                         /* LogLevel debug, whatever it says */
 };
 

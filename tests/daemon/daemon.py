@@ -80,7 +80,7 @@ class Daemon:
             self.options["Sandbox"] = "no"  # LeakSanitizer looks into its own process with ptrace
         if os.geteuid() == 0:
             self.options["UserID"] = "root"
-        self.options.update(options or {})
+        self.options.update({k: v for k, v in (options or {}).items() if v is not None})
         self.write(conf)
         self.args = [program or PROGRAM, "-f", "-c", self.conf, *args]
         self.log_path = os.path.join(self.dir, "log")
