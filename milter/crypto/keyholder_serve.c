@@ -20,6 +20,7 @@
 struct holder {
     int fd;
     struct signer *keys;
+    pthread_barrier_t begun;
 };
 
 /* ------------------------------------------------------------------ signing */
@@ -56,7 +57,8 @@ serve_one(const struct holder *h)
 static void *
 serve(void *arg)
 {
-    const struct holder *h = arg;
+    struct holder *h = arg;
+    pthread_barrier_wait(&h->begun);
     while (serve_one(h))
         ;
     _exit(0); /* one thread sees the end for all */
@@ -101,16 +103,19 @@ thread_count(unsigned wanted)
     return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : (unsigned)n;
 }
 
-/* The threads but the first.  Each waits at the socket; the filter is laid over all of them afterwards. */
+/* The threads but the first.  Each has begun, with all that the C library does then, before the filter is laid over them. */
 static bool
 start_threads(struct holder *h, unsigned n)
 {
+    if (pthread_barrier_init(&h->begun, NULL, n) != 0)
+        return false;
     for (unsigned i = 1; i < n; i++) {
         pthread_t t;
         if (pthread_create(&t, NULL, serve, h) != 0)
-            return i > 1;
+            return false;
         pthread_detach(t);
     }
+    pthread_barrier_wait(&h->begun);
     return true;
 }
 
@@ -139,6 +144,7 @@ keyholder_serve(int fd, const struct keyholder_setup *setup, const struct signer
     }
     if (!say(fd, HOLDER_READY, 0, SLICE_EMPTY))
         _exit(1);
-    serve(&h);
+    while (serve_one(&h))
+        ;
     _exit(0);
 }
