@@ -1,0 +1,345 @@
+/*
+ * One message through the whole pipeline from a zone in memory: the verdict does not depend on how the message was cut,
+ * may be given up at any point, and an allocation that fails costs a temporary failure of that message and nothing else.
+ */
+#include "test.h"
+
+#include "config/config.h"
+#include "crypto/keys.h"
+#include "dns/zone.h"
+#include "mail/eml.h"
+#include "pipeline/pipeline.h"
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t n);
+
+static long countdown = -1; /* allocations until the one that fails; negative: none does */
+static bool armed;          /* only the pipeline's own allocations count, not the test's */
+
+#define ARMED(call)                                                                                \
+    do {                                                                                           \
+        armed = true;                                                                              \
+        call;                                                                                      \
+        armed = false;                                                                             \
+    } while (0)
+
+static bool
+fails(void)
+{
+    return armed && countdown >= 0 && countdown-- == 0;
+}
+
+void *
+__wrap_malloc(size_t n)
+{
+    return fails() ? NULL : __real_malloc(n);
+}
+
+void *
+__wrap_calloc(size_t n, size_t size)
+{
+    return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *
+__wrap_realloc(void *p, size_t n)
+{
+    return fails() ? NULL : __real_realloc(p, n);
+}
+
+static const char zone[] =
+    "bank.example. TXT \"v=spf1 include:_spf.bank.example mx -all\"\n"
+    "_spf.bank.example. TXT \"v=spf1 ip4:192.0.2.0/25 ?all\"\n"
+    "bank.example. MX 10 mx.bank.example.\n"
+    "mx.bank.example. A 192.0.2.200\n"
+    "200.2.0.192.in-addr.arpa. PTR mx.bank.example.\n"
+    "_dmarc.bank.example. TXT \"v=DMARC1; p=reject; rua=mailto:x@bank.example\"\n"
+    "_dmarc.shop.example. TXT \"v=DMARC1; p=quarantine; t=y\"\n"
+    "_dmarc.football.example.com. TXT \"v=DMARC1; p=reject; adkim=s\"\n"
+    "$STATUS _dmarc.down.example. TXT servfail\n";
+
+#define ARC_JUNK "ARC-Seal: i=1; a=rsa-sha256; cv=none; d=x.example; s=s; b=AAAA\r\nARC-Message-Signature: i=1\r\n"
+#define FORGED "Authentication-Results: mx.test; dmarc=pass\r\nAuthentication-Results: other.test; none\r\n"
+
+/* NULL: the message of RFC 8463 Appendix A, whose two signatures pass. */
+static const struct {
+    const char *label, *ip, *mail_from, *text;
+    const char *action, *dmarc; /* by RFC 9989 and design 8 */
+} cases[] = {
+    { "the vector of RFC 8463", "203.0.113.5", "<joe@football.example.com>", NULL, "accept", "pass" },
+    { "SPF through an include", "192.0.2.7", "<a@bank.example>", "From: a@bank.example\r\n\r\nx\r\n", "accept", "pass" },
+    { "SPF through MX", "192.0.2.200", "<a@bank.example>", "From: A <a@bank.example>\r\nTo: b\r\n\r\n", "accept", "pass" },
+    { "forged", "203.0.113.5", "<x@evil.example>", FORGED "From: a@bank.example\r\n\r\nx\r\n", "reject", "fail" },
+    { "test mode", "203.0.113.5", "<>", "From: a@shop.example\r\n\r\nx\r\n", "accept", "fail" },
+    { "a list", "203.0.113.5", "<x@l.example>", "List-Id: <l>\r\nFrom: a@bank.example\r\n\r\nx\r\n", "quarantine", "fail" },
+    { "junk for a chain", "192.0.2.7", "<a@bank.example>", ARC_JUNK "From: a@bank.example\r\n\r\nx\r\n", "accept", "pass" },
+    { "junk for a signature", "192.0.2.7", "<a@bank.example>", "DKIM-Signature: x\r\nDKIM-Signature: v=1; d=bank.example\r\nFrom: a@bank.example\r\n\r\nx\r\n", "accept", "pass" },
+    { "nobody's", "203.0.113.5", "<x@evil.example>", "Subject: s\r\n\r\nx\r\n", "reject", "permerror" },
+    { "two authors", "203.0.113.5", "<x@evil.example>", "From: a@x.example\r\nFrom: a@bank.example\r\n\r\nx\r\n", "reject", "permerror" },
+    { "no policy to be had", "203.0.113.5", "<a@down.example>", "From: a@down.example\r\n\r\nx\r\n", "tempfail", "temperror" },
+    { "no record", "203.0.113.5", "<a@none.example>", "From: a@none.example\r\n\r\n\r\n\r\n \t \r\nx", "accept", "none" },
+};
+
+struct world {
+    struct resolver *resolver;
+    struct key_cache *keys;
+    struct config *config;
+    struct pipeline *pipeline;
+    struct strbuf vector; /* the message of RFC 8463 */
+};
+
+static void
+add_file(struct strbuf *b, const char *name)
+{
+    const char *top = getenv("srcdir");
+    char path[1024], chunk[4096];
+    snprintf(path, sizeof(path), "%s/tests/data/%s", top == NULL ? "." : top, name);
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    for (size_t n; (n = fread(chunk, 1, sizeof(chunk), f)) > 0;)
+        strbuf_add(b, (slice){ chunk, n });
+    fclose(f);
+}
+
+static int
+set_up(void **state)
+{
+    static struct world w;
+    static const char *const overrides[] = { "AuthservID=mx.test", "IgnoreHosts=", "ReceivedSPF=yes" };
+    struct strbuf text, errors;
+    strbuf_init(&text, 0);
+    strbuf_init(&errors, 0);
+    strbuf_init(&w.vector, 0);
+    strbuf_add_str(&text, zone);
+    add_file(&text, "dkim-keys.zone");
+    add_file(&w.vector, "rfc8463.eml");
+    if (resolver_zone_new(strbuf_slice(&text), &errors, &w.resolver) != ST_OK
+        || config_load(NULL, overrides, COUNT(overrides), &errors, &w.config) != ST_OK)
+        fail_msg("%s", strbuf_str(&errors));
+    w.keys = key_cache_new(16);
+    struct pipeline_parts parts = { .config = w.config, .resolver = w.resolver, .keys = w.keys, .now = 1528637909 };
+    w.pipeline = pipeline_new(&parts, &errors);
+    assert_non_null(w.pipeline);
+    strbuf_clear(&text);
+    strbuf_clear(&errors);
+    *state = &w;
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    struct world *w = *state;
+    pipeline_release(w->pipeline);
+    key_cache_free(w->keys);
+    config_release(w->config);
+    resolver_free(w->resolver);
+    strbuf_clear(&w->vector);
+    return 0;
+}
+
+struct run {
+    struct message *m;
+    size_t chunk; /* octets of a body chunk: 0 whole, 1.., or SIZE_MAX: sizes that vary */
+    long steps;   /* calls to be made before the message is given up; negative: all */
+    uint32_t random;
+};
+
+static bool
+go_on(struct run *r)
+{
+    return r->steps < 0 || r->steps-- > 0;
+}
+
+static enum status
+header(void *arg, slice name, slice value)
+{
+    struct run *r = arg;
+    if (!go_on(r))
+        return ST_LIMIT;
+    slice n = test_exact_bytes(name.p, name.n), v = test_exact_bytes(value.p, value.n);
+    ARMED(message_header(r->m, n, v));
+    test_release(n);
+    test_release(v);
+    return ST_OK;
+}
+
+static enum status
+eoh(void *arg)
+{
+    struct run *r = arg;
+    if (!go_on(r))
+        return ST_LIMIT;
+    ARMED(message_eoh(r->m));
+    return ST_OK;
+}
+
+static enum status
+body(void *arg, slice chunk)
+{
+    struct run *r = arg;
+    while (chunk.n > 0) {
+        if (!go_on(r))
+            return ST_LIMIT;
+        r->random = r->random * 1664525 + 1013904223;
+        size_t n = r->chunk == 0 ? chunk.n : r->chunk == SIZE_MAX ? (r->random >> 24) % 9 + 1 : r->chunk;
+        slice part = test_exact_bytes(chunk.p, n < chunk.n ? n : chunk.n);
+        ARMED(message_body(r->m, part));
+        chunk = slice_tail(chunk, part.n);
+        test_release(part);
+    }
+    return ST_OK;
+}
+
+/* Everything that the caller would do, as text. */
+static void
+describe(const struct verdict *v, struct strbuf *out)
+{
+    strbuf_printf(out, "%s dmarc=%s reply=%d %s hold=%s\n", action_name(v->record->action), dmarc_result_name(v->record->dmarc.result),
+                  (int)v->reply.kind, v->reply.text == NULL ? "-" : v->reply.text, v->quarantine == NULL ? "-" : v->quarantine);
+    for (size_t i = 0; i < v->n_deletes; i++)
+        strbuf_printf(out, "-%.*s %u\n", SLICE_ARG(v->deletes[i].name), v->deletes[i].nth);
+    for (size_t i = 0; i < v->n_inserts; i++)
+        strbuf_printf(out, "+%.*s:%.*s\n", SLICE_ARG(v->inserts[i].name), SLICE_ARG(v->inserts[i].value));
+}
+
+/* False: given up before the end, or not even begun. */
+static bool
+judge(struct world *w, size_t i, struct run *r, struct strbuf *out)
+{
+    static const struct eml_handler handler = { header, eoh, body };
+    struct peer peer = { .name = SLICE("mx.client.example"), .mta_name = SLICE_EMPTY, .daemon_name = SLICE_EMPTY };
+    netaddr_parse(slice_from(cases[i].ip), &peer.client);
+    ARMED(r->m = message_new(w->pipeline, &peer, NULL));
+    if (r->m == NULL)
+        return false;
+    ARMED(message_helo(r->m, SLICE("mx.client.example")));
+    ARMED(message_mail(r->m, slice_from(cases[i].mail_from), NULL, SLICE_EMPTY));
+    ARMED(message_rcpt(r->m, SLICE("<b@receiver.example>")));
+    slice text = cases[i].text == NULL ? strbuf_slice(&w->vector) : slice_from(cases[i].text);
+    bool whole = eml_read_memory(text, &handler, r) == ST_OK && go_on(r);
+    const struct verdict *v = NULL;
+    if (whole)
+        ARMED(v = message_eom(r->m));
+    if (v != NULL)
+        describe(v, out);
+    message_free(r->m);
+    return whole;
+}
+
+static void
+verdicts_are_those_of_the_rfcs(void **state)
+{
+    struct world *w = *state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct strbuf got, want;
+        struct run r = { .steps = -1 };
+        strbuf_init(&got, 0);
+        strbuf_init(&want, 0);
+        strbuf_printf(&want, "%s dmarc=%s ", cases[i].action, cases[i].dmarc);
+        assert_true(judge(w, i, &r, &got));
+        if (!slice_starts(strbuf_slice(&got), strbuf_slice(&want)))
+            fail_msg("%s: %s", cases[i].label, strbuf_str(&got));
+        strbuf_clear(&got);
+        strbuf_clear(&want);
+    }
+}
+
+static void
+chunks_change_nothing(void **state)
+{
+    struct world *w = *state;
+    static const size_t chunks[] = { 1, 2, 3, 7, SIZE_MAX };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct strbuf whole, cut;
+        struct run r = { .steps = -1 };
+        strbuf_init(&whole, 0);
+        strbuf_init(&cut, 0);
+        assert_true(judge(w, i, &r, &whole));
+        for (size_t k = 0; k < COUNT(chunks); k++) {
+            struct run c = { .steps = -1, .chunk = chunks[k], .random = (uint32_t)k };
+            strbuf_reset(&cut);
+            assert_true(judge(w, i, &c, &cut));
+            if (!slice_eq(strbuf_slice(&whole), strbuf_slice(&cut)))
+                fail_msg("%s in chunks of %zu: %s", cases[i].label, chunks[k], strbuf_str(&cut));
+        }
+        strbuf_clear(&whole);
+        strbuf_clear(&cut);
+    }
+}
+
+static void
+a_message_may_be_given_up_anywhere(void **state)
+{
+    struct world *w = *state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct strbuf out;
+        strbuf_init(&out, 0);
+        bool whole = false;
+        for (long steps = 0; !whole; steps++) {
+            struct run r = { .steps = steps, .chunk = 5 };
+            whole = judge(w, i, &r, &out);
+        }
+        strbuf_clear(&out);
+    }
+}
+
+static bool
+is_tempfail(slice described)
+{
+    return slice_starts(described, SLICE("tempfail "));
+}
+
+/* The action and the DMARC result; what stands behind them may name a method that could not be finished. */
+static bool
+same_outcome(slice a, slice b)
+{
+    slice action_a, dmarc_a, action_b, dmarc_b, rest;
+    slice_cut(a, ' ', &action_a, &rest);
+    slice_cut(rest, ' ', &dmarc_a, &rest);
+    slice_cut(b, ' ', &action_b, &rest);
+    slice_cut(rest, ' ', &dmarc_b, &rest);
+    return slice_eq(action_a, action_b) && slice_eq(dmarc_a, dmarc_b);
+}
+
+/* The Nth allocation fails, for every N: a temporary failure or the same outcome, never another one. */
+static void
+memory_may_end_at_any_point(void **state)
+{
+    struct world *w = *state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct strbuf whole;
+        struct run r = { .steps = -1 };
+        strbuf_init(&whole, 0);
+        assert_true(judge(w, i, &r, &whole));
+        bool reached = true;
+        for (long n = 0; reached; n++) {
+            struct strbuf got;
+            strbuf_init(&got, 0);
+            struct run f = { .steps = -1 };
+            countdown = n;
+            bool judged = judge(w, i, &f, &got);
+            reached = countdown < 0;
+            countdown = -1;
+            assert_int_equal(strbuf_status(&got), ST_OK);
+            if (judged && !is_tempfail(strbuf_slice(&got)) && !same_outcome(strbuf_slice(&got), strbuf_slice(&whole)))
+                fail_msg("%s, allocation %ld: %s", cases[i].label, n, strbuf_str(&got));
+            strbuf_clear(&got);
+        }
+        strbuf_clear(&whole);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(verdicts_are_those_of_the_rfcs), cmocka_unit_test(chunks_change_nothing),
+        cmocka_unit_test(a_message_may_be_given_up_anywhere), cmocka_unit_test(memory_may_end_at_any_point),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
