@@ -6,6 +6,7 @@
 
 #include "test.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -335,12 +336,10 @@ it_is_locked_in(void **state)
     }
 }
 
-/* Of the running holder, as the kernel tells it. */
 static void
-status_line(pid_t pid, const char *name, char *out, size_t size)
+file_line(const char *path, const char *name, char *out, size_t size)
 {
-    char path[64], line[512];
-    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    char line[512];
     FILE *f = fopen(path, "r");
     assert_non_null(f);
     out[0] = '\0';
@@ -348,6 +347,15 @@ status_line(pid_t pid, const char *name, char *out, size_t size)
         if (strncmp(line, name, strlen(name)) == 0)
             snprintf(out, size, "%s", line + strlen(name));
     fclose(f);
+}
+
+/* Of the running holder, as the kernel tells it. */
+static void
+status_line(pid_t pid, const char *name, char *out, size_t size)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    file_line(path, name, out, size);
 }
 
 static void
@@ -401,6 +409,29 @@ a_killed_holder_costs_nothing(void **state)
     close_parties(&p);
 }
 
+/* Stopped, each thread of it: one stops when it is scheduled next. */
+static void
+stop_process(pid_t pid)
+{
+    char folder[64], path[400], text[64];
+    kill_one(pid, SIGSTOP);
+    snprintf(folder, sizeof(folder), "/proc/%d/task", (int)pid);
+    for (int i = 0, running = 1; i < 400 && running > 0; i++) {
+        DIR *d = opendir(folder);
+        assert_non_null(d);
+        running = 0;
+        for (struct dirent *e; (e = readdir(d)) != NULL;) {
+            if (e->d_name[0] == '.')
+                continue;
+            snprintf(path, sizeof(path), "%s/%s/status", folder, e->d_name);
+            file_line(path, "State:", text, sizeof(text));
+            running += strchr(text, 'T') == NULL;
+        }
+        closedir(d);
+        usleep(5000);
+    }
+}
+
 static void
 a_wedged_holder_costs_one_timeout(void **state)
 {
@@ -409,7 +440,7 @@ a_wedged_holder_costs_one_timeout(void **state)
     struct signature sig;
     open_parties(&p, 300);
     pid_t pid = keyholder_figures(p.signer).pid;
-    kill_one(pid, SIGSTOP);
+    stop_process(pid);
     uint64_t before = clock_mono_ms();
     assert_int_equal(sign(p.signer, SLICE("rsa"), SIGN_RSA_SHA256, &sig), ST_TIMEOUT);
     assert_in_range(clock_mono_ms() - before, 250, 2000);
