@@ -58,11 +58,13 @@ packets_watch_up_to(size_t descriptors)
     return watch.streams != NULL;
 }
 
+#ifndef LEAVE_TO_SANITIZER
 static struct stream *
 stream_of(int fd)
 {
     return fd >= 0 && (size_t)fd < watch.n ? &watch.streams[fd] : NULL;
 }
+#endif
 
 void
 packets_begin(int fd)

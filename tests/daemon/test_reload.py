@@ -5,7 +5,7 @@ import threading
 import time
 import unittest
 
-from daemon import Daemon, FakeDns
+from daemon import SANITIZED, Daemon, FakeDns
 from milter import LEADSPC, Milter, inserted
 
 DNS = {"sender.example": "v=spf1 ip4:192.0.2.1 -all", "_dmarc.sender.example": "v=DMARC1; p=reject"}
@@ -99,7 +99,8 @@ class Reload(unittest.TestCase):
                 if i == 20:
                     fds, threads, rss = d.fds(), d.threads(), d.rss_kb()
             self.assertEqual((d.fds(), d.threads()), (fds, threads))
-            self.assertLess(d.rss_kb() - rss, 4096)
+            if not SANITIZED:  # their quarantine of freed memory grows
+                self.assertLess(d.rss_kb() - rss, 4096)
 
 
 if __name__ == "__main__":
