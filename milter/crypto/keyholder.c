@@ -23,6 +23,8 @@
 #define FIRST_START_MS 10000
 #define BACKOFF_FIRST_MS 100 /* after a holder that did not come up; doubled up to ... */
 #define BACKOFF_MAX_MS 10000
+#define BACKOFF_WAIT_MS 200 /* a caller waits out so much; while it is longer, requests fail at once */
+#define TRIES 8 /* holders that may die under one request */
 
 struct waiter {
     struct waiter *next;
@@ -340,10 +342,13 @@ static struct line *
 line_acquire(struct client *c, uint64_t until)
 {
     while (c->line == NULL) {
-        struct timespec ts = at_ms(until);
-        if (!c->starting && clock_mono_ms() < c->retry_at_ms)
+        bool early = !c->starting && clock_mono_ms() < c->retry_at_ms;
+        if (early && (c->backoff_ms > BACKOFF_WAIT_MS || c->retry_at_ms >= until))
             return NULL;
-        if (!c->starting)
+        struct timespec ts = at_ms(early ? c->retry_at_ms : until);
+        if (early)
+            pthread_cond_timedwait(&c->changed, &c->lock, &ts);
+        else if (!c->starting)
             restart(c);
         else if (pthread_cond_timedwait(&c->changed, &c->lock, &ts) == ETIMEDOUT)
             return NULL;
@@ -396,7 +401,7 @@ client_sign(struct signer *s, slice key, enum sign_algorithm algorithm, const un
     cond_init(&w.wake);
     enum status st = ST_INTERNAL;
     pthread_mutex_lock(&c->lock);
-    for (int tries = 0; tries < 3; tries++) {
+    for (int tries = 0; tries < TRIES; tries++) {
         struct line *l = line_acquire(c, until);
         if (l == NULL)
             break;
