@@ -396,9 +396,10 @@ new_request(struct guard *g, SPF_server_t *server)
 {
     SPF_request_t *r = SPF_request_new(server);
     const struct spf_macro_facts *f = &g->id.facts;
-    slice from = arena_printf(g->arena, "%.*s@%.*s", SLICE_ARG(f->local), SLICE_ARG(f->sender_domain));
-    const char *helo = arena_strdup(g->arena, f->helo);
-    bool ok = r != NULL && from.p != NULL && helo != NULL;
+    slice sender = arena_printf(g->arena, "%.*s@%.*s", SLICE_ARG(f->local), SLICE_ARG(f->sender_domain));
+    const char *from = sender.p == NULL ? NULL : arena_strdup(g->arena, sender);
+    const char *helo = arena_strdup(g->arena, f->helo), *receiver = arena_strdup(g->arena, g->rq->receiver);
+    bool ok = r != NULL && from != NULL && helo != NULL && receiver != NULL;
     if (ok && g->rq->client.family == 4) {
         struct in_addr a;
         memcpy(&a, g->rq->client.bytes, sizeof(a));
@@ -408,8 +409,8 @@ new_request(struct guard *g, SPF_server_t *server)
         memcpy(&a, g->rq->client.bytes, sizeof(a));
         ok = SPF_request_set_ipv6(r, a) == SPF_E_SUCCESS;
     }
-    ok = ok && SPF_request_set_env_from(r, arena_strdup(g->arena, from)) == 0
-         && SPF_request_set_helo_dom(r, helo) == SPF_E_SUCCESS;
+    ok = ok && SPF_request_set_env_from(r, from) == 0 && SPF_request_set_helo_dom(r, helo) == SPF_E_SUCCESS
+         && SPF_server_set_rec_dom(server, receiver[0] == '\0' ? "unknown" : receiver) == SPF_E_SUCCESS;
     if (ok)
         return r;
     if (r != NULL)
@@ -451,8 +452,6 @@ run(struct guard *g, struct spf_outcome *o)
     if (server != NULL)
         g->request = new_request(g, server);
     if (g->request != NULL) {
-        if (g->rq->receiver.n > 0)
-            SPF_server_set_rec_dom(server, arena_strdup(g->arena, g->rq->receiver));
         SPF_errcode_t err = SPF_request_query_mailfrom(g->request, &response);
         if (response != NULL) {
             take_response(g, response, err, o);

@@ -19,6 +19,7 @@ bool
 spf_ahead_next(struct spf_ahead *h, struct spf_question *out)
 {
     struct spf_term t;
+    h->finished = h->finished || !h->record->asks;
     while (!h->finished && spf_record_next(h->record, &h->at, &t)) {
         h->finished = spf_term_matches_alone(&t, h->client);
         switch (t.mechanism) {

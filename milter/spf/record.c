@@ -231,11 +231,14 @@ spf_record_parse(slice text, struct spf_record *out, struct spf_syntax_error *er
             *error = (struct spf_syntax_error){ .term = word, .why = why };
             return ST_SYNTAX;
         }
-        if (!is_modifier(word) && t.mechanism == SPF_MECH_ALL)
-            r.has_all = true;
+        if (is_modifier(word))
+            continue;
+        r.has_all = r.has_all || t.mechanism == SPF_MECH_ALL;
+        r.asks = r.asks || spf_term_asks(&t);
     }
     if (r.has_all) /* RFC 7208 5.1 and 6.1, wherever the two stand */
         r.redirect = r.redirect_text = SLICE_EMPTY;
+    r.asks = r.asks || r.redirect.n > 0;
     *out = r;
     return ST_OK;
 }

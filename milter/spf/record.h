@@ -36,6 +36,7 @@ struct spf_record {
     slice redirect, redirect_text;     /* domain-spec and the whole modifier; empty: none, or made void by "all" */
     slice explanation;                 /* domain-spec of exp=; empty: none */
     bool has_all;
+    bool asks; /* some term or redirect= makes DNS queries */
 };
 
 struct spf_syntax_error {

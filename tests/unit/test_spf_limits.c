@@ -251,6 +251,86 @@ test_ahead(void **state)
     strbuf_clear(&b);
 }
 
+/* What the deadline cuts off is temperror, never a match or no match (4.6.4). */
+static void
+test_deadline(void **state)
+{
+    (void)state;
+    static const struct { const char *zone, *reason; } c[] = {
+        { "$DELAY d.example. 5000\nd.example. TXT \"v=spf1 +all\"\n", "DNS timeout for TXT of d.example" },
+        { "d.example. TXT \"v=spf1 a:slow.example +all\"\n$DELAY slow.example. 5000\nslow.example. A 192.0.2.1\n",
+          "DNS timeout for A of slow.example" },
+        { "d.example. TXT \"v=spf1 include:slow.example +all\"\n$STATUS slow.example. TXT timeout\n",
+          "DNS timeout for TXT of slow.example" },
+        { "d.example. TXT \"v=spf1 mx +all\"\nd.example. MX 0 slow.example.\n$STATUS slow.example. * timeout\n",
+          "DNS timeout for A of slow.example" },
+        { "d.example. TXT \"v=spf1 redirect=slow.example\"\n$STATUS slow.example. * timeout\n",
+          "DNS timeout for TXT of slow.example" },
+    };
+    for (size_t i = 0; i < COUNT(c); i++)
+        for (int early = 0; early < 2; early++) {
+            struct world w;
+            world_open(&w, c[i].zone);
+            dns_session_free(w.dns);
+            w.dns = dns_session_new(w.resolver, &(struct dns_limits){ .timeout_ms = 60, .max_queries = 50 });
+            w.rq.sender_domain = SLICE("d.example");
+            if (early)
+                spf_prefetch(w.arena, w.dns, &w.rq);
+            world_run(&w, spf_check);
+            assert_int_equal(w.out.result, SPF_TEMPERROR);
+            assert_slice(w.out.reason, c[i].reason);
+            world_close(&w);
+        }
+    /* nor is what the message's query budget does not cover */
+    struct world w;
+    world_open(&w, "d.example. TXT \"v=spf1 a:x.example +all\"\n");
+    dns_session_free(w.dns);
+    w.dns = dns_session_new(w.resolver, &(struct dns_limits){ .timeout_ms = 60, .max_queries = 1 });
+    w.rq.sender_domain = SLICE("d.example");
+    world_run(&w, spf_check);
+    assert_int_equal(w.out.result, SPF_TEMPERROR);
+    world_close(&w);
+}
+
+/* R6: memory may end anywhere; then the status says so, or the outcome is what it is with enough of it. */
+static void
+test_no_memory(void **state)
+{
+    (void)state;
+    static const char zone[] = "d.example. TXT \"v=spf1 include:%{d}.i.example exists:%{p}.%{i}.x.example mx:m.example -all"
+                               " exp=%{o}.e.example\"\n"
+                               "d.example.i.example. TXT \"v=spf1 redirect=r.%{d}\"\n"
+                               "r.d.example.i.example. TXT \"v=spf1 ip4:198.51.100.1 ?all\"\n"
+                               "m.example. MX 0 m.example.\nm.example. A 198.51.100.9\n"
+                               "d.example.e.example. TXT \"%{i} is not %{d}'s\"\n";
+    const size_t block = 16384; /* the first of an arena, and with this limit the only one */
+    spf_engine *engines[] = { spf_check, second_spf() };
+    for (size_t e = 0; e < COUNT(engines) && engines[e] != NULL; e++) {
+        unsigned whole = 0, short_of = 0;
+        for (size_t left = 0; left < 9000; left += 16) {
+            struct world w;
+            struct spf_outcome o = { .result = SPF_NONE };
+            world_open(&w, zone);
+            arena_free(w.arena);
+            w.arena = arena_new(block);
+            assert_non_null(w.arena);
+            assert_non_null(arena_alloc(w.arena, block - left));
+            w.rq.sender_domain = SLICE("d.example");
+            w.rq.want_explanation = true;
+            spf_prefetch(w.arena, w.dns, &w.rq);
+            enum status st = engines[e](w.arena, w.dns, &w.rq, w.trace, &o);
+            assert_true(st == ST_OK || st == ST_NOMEM);
+            if (o.result != (st == ST_OK ? SPF_FAIL : SPF_NONE))
+                fail_msg("engine %zu, %zu octets: %s, %s (%.*s)", e, left, status_name(st), spf_result_name(o.result),
+                         SLICE_ARG(o.reason));
+            whole += st == ST_OK;
+            short_of += st != ST_OK;
+            world_close(&w);
+        }
+        assert_true(whole > 0 && short_of > 0);
+    }
+}
+
 /* A session may end while answers are outstanding, at any moment. */
 static void
 test_abandoned(void **state)
@@ -277,6 +357,7 @@ main(void)
         cmocka_unit_test(test_terms),        cmocka_unit_test(test_voids), cmocka_unit_test(test_hosts),
         cmocka_unit_test(test_long_records), cmocka_unit_test(test_bombs), cmocka_unit_test(test_mx_bomb),
         cmocka_unit_test(test_ahead),        cmocka_unit_test(test_abandoned),
+        cmocka_unit_test(test_deadline),     cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
