@@ -290,11 +290,14 @@ read_action(struct reader *rd, struct rule_entry *e)
         if (ruletext_is(&rd->l, "dry-run") && !e->rule.dry_run) {
             e->rule.dry_run = true;
             ruletext_next(&rd->l);
+        } else if ((ruletext_is(&rd->l, "seal") || ruletext_is(&rd->l, "no-seal")) && e->rule.seal == RULE_SEAL_AS_CONFIGURED) {
+            e->rule.seal = ruletext_is(&rd->l, "seal") ? RULE_SEAL : RULE_NO_SEAL;
+            ruletext_next(&rd->l);
         } else if (ruletext_is(&rd->l, "reason") && e->rule.reason_type.n == 0) {
             ruletext_next(&rd->l);
             read_reason(rd, e);
         } else {
-            expected(rd, "the end of the rule, \"dry-run\" or \"reason TYPE\" (each once)", NULL);
+            expected(rd, "the end of the rule, \"dry-run\", \"seal\", \"no-seal\" or \"reason TYPE\" (each once)", NULL);
         }
     }
 }

@@ -14,11 +14,14 @@
 enum rule_action { RULE_ACCEPT, RULE_TAG, RULE_QUARANTINE, RULE_REJECT, RULE_DEFER, RULE_CONTINUE };
 const char *rule_action_name(enum rule_action a); /* the word of the rules file */
 
+enum rule_seal { RULE_SEAL_AS_CONFIGURED, RULE_SEAL, RULE_NO_SEAL };
+
 struct rule {
     slice name;
     unsigned line;
     enum rule_action action;
     bool dry_run;
+    enum rule_seal seal;  /* whether to seal what this rule lets through */
     slice reason_type;    /* RFC 9990 override type; empty: not given */
     slice reason_comment; /* printable ASCII; may be empty */
 };

@@ -204,6 +204,7 @@ seal(struct message *m, struct header_edit *inserts, slice results, const struct
                                       .sender = m->seal_sender,
                                       .authenticated = m->record.authenticated,
                                       .evaluated = true,
+                                      .rule = m->seal_word,
                                       .headers = m->headers,
                                       .now = m->record.time_ms / 1000 };
     struct seal_choice choice;

@@ -56,6 +56,7 @@ struct message {
     struct arc_seal *seal; /* NULL: nothing will be sealed */
     struct seal_address seal_sender, *seal_rcpts;
     size_t n_seal_rcpts, seal_rcpt_cap;
+    enum seal_word seal_word; /* of the rule that decided */
     const struct two_pass_verdict *arrival; /* this is the second pass, and that our word of the first */
     slice *rcpt_domains;
     size_t rcpt_cap;

@@ -126,6 +126,8 @@ decide(struct message *m, struct policy_outcome *out)
         return;
     r->action = out->action;
     r->would = out->would;
+    if (out->rule != NULL && out->rule->seal != RULE_SEAL_AS_CONFIGURED)
+        m->seal_word = out->rule->seal == RULE_SEAL ? SEAL_BY_RULE : SEAL_NOT_BY_RULE;
     r->rule = out->rule == NULL ? SLICE_EMPTY : out->rule->name;
     r->why = out->why;
     r->overrides = out->overrides;
