@@ -18,9 +18,9 @@ static const char style[] =
     "--reject:#b23a34;--other:#7d8b99;--spf:#2a6fa8;--dkim:#7a4fa3}\n"
     "@media (prefers-color-scheme:dark){:root{--ink:#e6ebf0;--soft:#9fabb7;--line:#37424d;--paper:#161b21;--band:#1e252d;"
     "--pass:#5fb883;--quarantine:#e0ab46;--reject:#e0736c;--other:#8b98a5;--spf:#6cabe0;--dkim:#b48fdb}}\n"
-    "body{font:15px/1.45 system-ui,sans-serif;color:var(--ink);background:var(--paper);margin:2rem auto;max-width:60rem;padding:0 1rem}\n"
+    "body{font:15px/1.45 system-ui,sans-serif;color:var(--ink);background:var(--paper);margin:2rem auto;max-width:66rem;padding:0 1rem}\n"
     "h1{font-size:1.5rem;margin:0 0 .2rem}h2{font-size:1.1rem;margin:2.2rem 0 .5rem}p{margin:.3rem 0 .8rem;color:var(--soft)}\n"
-    "dl.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr));gap:.6rem;margin:1.2rem 0}\n"
+    "dl.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(11rem,1fr));gap:.6rem;margin:1.2rem 0}\n"
     ".tiles div{background:var(--band);border-radius:.4rem;padding:.6rem .8rem}.tiles dt{color:var(--soft);font-size:.82rem}\n"
     ".tiles dd{margin:0;font-size:1.35rem;font-variant-numeric:tabular-nums}\n"
     "svg{display:block;width:100%;height:auto;overflow:visible}svg text{font-size:12px;fill:var(--soft)}svg .axis{stroke:var(--line)}\n"
@@ -28,8 +28,8 @@ static const char style[] =
     "margin-right:.35em;vertical-align:-.05em}\n"
     ".wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.9rem}\n"
     "th,td{text-align:right;padding:.28rem .55rem;border-bottom:1px solid var(--line);white-space:nowrap}\n"
-    "th{font-weight:600;color:var(--soft)}th:first-child,td:first-child,td.t,th.t{text-align:left}td:first-child{overflow-wrap:anywhere;white-space:normal}\n"
-    ".bar{display:inline-block;width:5rem;height:.55rem;background:var(--line);border-radius:.2rem;vertical-align:middle;overflow:hidden}\n"
+    "th{font-weight:600;color:var(--soft);white-space:normal;vertical-align:bottom}th:first-child,td:first-child,td.t,th.t{text-align:left}td:first-child{min-width:13rem;overflow-wrap:anywhere;white-space:normal}\n"
+    ".bar{display:inline-block;width:4rem;height:.55rem;background:var(--line);border-radius:.2rem;vertical-align:middle;overflow:hidden}\n"
     ".bar i{display:block;height:100%;background:var(--pass)}\n</style></head><body>\n";
 
 /* Names are names, but this page must not depend on that: all text is escaped. */
