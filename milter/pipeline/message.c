@@ -6,6 +6,7 @@
 #include "mail/domain.h"
 #include "pipeline/iprev.h"
 #include "pipeline/sealing.h"
+#include "record/failure.h"
 
 #include <stdlib.h>
 
@@ -66,6 +67,7 @@ message_free(struct message *m)
     dns_session_free(m->dns); /* first: its callbacks read the requests in the arena */
     checks_dkim_clear(m);
     body_canon_clear(m->body);
+    strbuf_clear(&m->kept_body);
     arena_free(m->a);
     pipeline_release(p);
 }
@@ -227,6 +229,7 @@ message_rcpt_via(struct message *m, slice path, slice transport, slice relay)
         st = domain_from_text(m->a, box.domain, &name);
     if (st == ST_NOMEM)
         message_note(m, st);
+    message_note_recipient(m, st == ST_OK ? box.local_part : SLICE_EMPTY, st == ST_OK ? name : SLICE_EMPTY);
     if (st != ST_OK)
         return reply_continue; /* a recipient without a domain is the MTA's business */
     sealing_recipient(m, &(struct seal_address){ box.local_part, name, transport, relay });
@@ -341,6 +344,8 @@ struct reply
 message_body(struct message *m, slice chunk)
 {
     m->record.bytes += chunk.n;
+    if (m->c->failure_reports && m->c->failure_report_body && m->kept_body.n < FAILURE_BODY_MAX)
+        strbuf_add(&m->kept_body, slice_head(chunk, FAILURE_BODY_MAX - m->kept_body.n));
     if (m->trouble == ST_OK && m->body != NULL) {
         body_canon_feed(m->body, chunk);
         checks_dkim_body(m, chunk);

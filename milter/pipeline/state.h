@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 
+#include "base/strbuf.h"
 #include "config/config.h"
 #include "pipeline/author.h"
 #include "pipeline/pipeline.h"
@@ -58,6 +59,8 @@ struct message {
     size_t n_seal_rcpts, seal_rcpt_cap;
     enum seal_word seal_word; /* of the rule that decided */
     const struct two_pass_verdict *arrival; /* this is the second pass, and that our word of the first */
+    bool other_recipients; /* than ReportEmail */
+    struct strbuf kept_body; /* for a failure report with FailureReportBody yes, else empty */
     slice *rcpt_domains;
     size_t rcpt_cap;
     struct verdict verdict;
@@ -68,6 +71,11 @@ void message_note(struct message *m, enum status st);
 
 /* checks.c: the second engine's difference in words (empty: none; {NULL,0}: no memory), logged and kept for the policy. */
 void message_contradicted(struct message *m, const char *method, slice difference);
+
+/* records.c: what is kept of the message when its verdict is made: the spool, the history file, a failure report asked for. */
+void message_keep_records(struct message *m);
+/* Does every recipient so far stand for ReportEmail?  Called for each. */
+void message_note_recipient(struct message *m, slice local_part, slice domain);
 
 /* verdict.c: the checks finished, policy, edits, record. */
 const struct verdict *message_decide(struct message *m);

@@ -10,7 +10,6 @@
 #include "pipeline/sealing.h"
 #include "pipeline/story.h"
 #include "pipeline/twopass.h"
-#include "record/spool.h"
 #include "spf/received.h"
 
 #define MAX_INSERTS 8
@@ -201,24 +200,7 @@ second_pass(struct message *m)
         sealing_second_pass(m, inserts);
 }
 
-/* ---- record and answer */
-
-/* The record is safe before the MTA has its answer, or OnRecordError says what happens. */
-static void
-write_record(struct message *m)
-{
-    struct spool *spool = m->p->parts.spool;
-    if (spool == NULL)
-        return;
-    slice line = record_json(m->a, &m->record, m->c->record_addresses);
-    enum status st = line.p == NULL ? ST_NOMEM : spool_append(spool, line);
-    if (st == ST_OK)
-        return;
-    log_event(m->p->parts.log, LOG_LEVEL_ERROR, m->record.queue_id, "event", "record", "error", status_name(st), "follows",
-              m->c->on_record_error == TROUBLE_TEMPFAIL ? "tempfail" : "accept", (char *)NULL);
-    if (m->c->on_record_error == TROUBLE_TEMPFAIL)
-        m->verdict.reply = (struct reply){ REPLY_TEMPFAIL, "451", "4.3.0", "Records cannot be kept, try again later" };
-}
+/* ---- answer */
 
 static const struct verdict *
 answer_without_verdict(struct message *m, struct reply reply, enum action action, const char *why)
@@ -315,7 +297,7 @@ message_decide(struct message *m)
     m->verdict.dns = dns_session_usage(m->dns);
     m->record.ms = (unsigned)(clock_mono_ms() - m->started_ms);
     if (m->arrival == NULL) /* the first pass wrote it */
-        write_record(m);
+        message_keep_records(m);
     story_log(m->p->parts.log, &m->record);
     return &m->verdict;
 }

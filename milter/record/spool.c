@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "config/config.h"
+#include "record/failure.h"
 #include "record/segment.h"
 
 #include <errno.h>
@@ -296,7 +297,7 @@ run(void *arg)
 }
 
 static enum status
-open_directory(struct spool *s)
+open_directory(struct spool *s, bool failures)
 {
     if (mkdir(s->directory, 0750) != 0 && errno != EEXIST && errno != EROFS) {
         s->trouble = errno;
@@ -304,6 +305,10 @@ open_directory(struct spool *s)
     }
     s->dirfd = open(s->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (s->dirfd < 0 || (faccessat(s->dirfd, ".", W_OK | X_OK, AT_EACCESS) != 0 && errno != EROFS)) {
+        s->trouble = errno;
+        return ST_INTERNAL;
+    }
+    if (failures && mkdirat(s->dirfd, FAILURE_DIRECTORY, 0750) != 0 && errno != EEXIST && errno != EROFS && errno != ENOSPC) {
         s->trouble = errno;
         return ST_INTERNAL;
     }
@@ -355,7 +360,7 @@ spool_open(const struct config *c, struct log *log, enum status *st)
     strbuf_init(&s->line, 0);
     strbuf_init(&s->pending, 0);
     if (s->directory != NULL)
-        *st = open_directory(s);
+        *st = open_directory(s, c->failure_reports);
     if (*st == ST_OK)
         *st = start(s);
     else if (s->directory != NULL)

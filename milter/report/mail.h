@@ -23,7 +23,6 @@ void mail_aggregate(const struct reporter *who, slice to, const struct aggregate
 
 struct failure_mail {
     slice id;         /* of the report: unique */
-    slice subject;    /* of the message, already redacted; may be empty */
     slice author;     /* Author Domain */
     int64_t now;
     slice explanation;

@@ -10,6 +10,7 @@
 #include "dns/zone.h"
 #include "report/day.h"
 #include "report/expire.h"
+#include "report/failure.h"
 #include "report/import.h"
 #include "report/reporter.h"
 #include "report/suppress.h"
@@ -58,6 +59,11 @@ import(const struct report_options *o)
         report_progress_begin(&p, o, "importing");
         enum status st = import_run(s, &options, &r, &error);
         report_progress_end(&p);
+        uint64_t failures = 0;
+        struct arena *a = arena_new(0);
+        if (st == ST_OK && a != NULL)
+            st = failure_collect(s, options.directory, reporter_from(c, a).domain, o->now, &failures, &error);
+        arena_free(a);
         if (st != ST_OK)
             status = report_fail(o, EX_UNAVAILABLE, strbuf_str(&error));
         if (!o->quiet)

@@ -221,7 +221,9 @@ table(struct strbuf *b, const char *title, const char *first, const char *second
     strbuf_printf(b, "<h2>%s</h2>\n<div class=\"wide\"><table><tr><th>%s</th>", title, first);
     if (second != NULL)
         strbuf_printf(b, "<th class=\"t\">%s</th>", second);
-    strbuf_add_str(b, "<th>messages</th><th>pass</th><th></th><th>SPF</th><th>DKIM</th><th>rejected</th><th>quarantined</th>"
+    strbuf_add_str(b, "<th>messages</th><th>pass</th>");
+    strbuf_add_str(b, second != NULL ? "" : "<th></th>");
+    strbuf_add_str(b, "<th>SPF</th><th>DKIM</th><th>rejected</th><th>quarantined</th>"
                       "<th>would reject</th><th>would quarantine</th></tr>\n");
     for (size_t i = 0; i < l->n; i++) {
         const struct stats_counts *n = &l->rows[i].n;
@@ -235,8 +237,10 @@ table(struct strbuf *b, const char *title, const char *first, const char *second
         }
         cell(b, n->messages);
         double pass = 100.0 * share(n->passed, n->messages);
-        strbuf_printf(b, "<td>%.1f%%</td><td><span class=\"bar\"><i style=\"width:%.1f%%\"></i></span></td><td>%.1f%%</td><td>%.1f%%</td>", pass,
-                      pass, 100.0 * share(n->spf, n->messages), 100.0 * share(n->dkim, n->messages));
+        strbuf_printf(b, "<td>%.1f%%</td>", pass);
+        if (second == NULL)
+            strbuf_printf(b, "<td><span class=\"bar\"><i style=\"width:%.1f%%\"></i></span></td>", pass);
+        strbuf_printf(b, "<td>%.1f%%</td><td>%.1f%%</td>", 100.0 * share(n->spf, n->messages), 100.0 * share(n->dkim, n->messages));
         cell(b, n->rejected);
         cell(b, n->quarantined);
         cell(b, n->would_reject);

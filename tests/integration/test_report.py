@@ -387,6 +387,59 @@ def one_reporter(store):
     equal(p.wait(), 0)
 
 
+def failure_entry(w, name, author='a.example', source='192.0.2.7', kind='dmarc', ruf=None):
+    record = {'v': 1, 'id': name, 'time': (YESTERDAY + 3600) * 1000, 'reporter': 'mx.receiver.example', 'action': 'reject',
+              'spf': {'result': 'fail', 'domain': author, 'reason': '-all'},
+              'dkim': [{'result': 'fail', 'd': author, 's': 's1', 'aligned': True}],
+              'dmarc': {'result': 'fail', 'spf_aligned': False, 'dkim_aligned': False}}
+    entry = {'v': 1, 'kind': kind, 'entered': YESTERDAY, 'policy_domain': author, 'author': author, 'source': source,
+             'mail_from': 'AbCdEf@' + author, 'ruf': ruf or ['mailto:ruf@' + author], 'headers': 'From: <AbCdEf@%s>\nSubject: x\n' % author,
+             'body': '', 'record': record}
+    os.makedirs(os.path.join(w.spool, 'failure'), exist_ok=True)
+    w.write(os.path.join(w.spool, 'failure', name + '.json'), json.dumps(entry))
+
+
+def failure_reports(store):
+    """RFC 9991 and 6591: what the report holds; like ones become one; so many an hour; external ones by consent only."""
+    w = World('failure', store)
+    w.write(w.zone, open(w.zone).read() + 'a.example. TXT "v=spf1 -all"\n')
+    for i in range(7):
+        failure_entry(w, '1-%032x' % i)
+    failure_entry(w, '2-%032x' % 0, source='192.0.2.8', ruf=['mailto:ruf@elsewhere.example', 'mailto:f@collector.example'])
+    w.write(os.path.join(w.spool, 'failure', '3-bad.json'), '{"v":1}')
+    now = int(time.time())
+    w.tool('import', '--now', str(now))
+    equal(os.listdir(os.path.join(w.spool, 'failure')), [], 'entries taken')
+    w.tool('send', '--zone', w.zone, '--now', str(now))
+    equal(len(mails_of(w)), 0, 'like ones are waited for')
+    w.tool('send', '--zone', w.zone, '--now', str(now + 400))
+    mails = mails_of(w)
+    equal(sorted(to for to, _ in mails), ['f@collector.example', 'ruf@a.example'])
+    m = next(m for to, m in mails if to == 'ruf@a.example')
+    equal(m.get_content_type(), 'multipart/report')
+    equal(m.get_param('report-type'), 'feedback-report')
+    parts = list(m.iter_parts())
+    equal([p.get_content_type() for p in parts], ['text/plain', 'message/feedback-report', 'text/rfc822-headers'])
+    text = parts[1].as_string().split('\n\n', 1)[1]
+    fields = {}
+    for line in text.replace('\n ', ' ').strip().split('\n'):
+        key, value = line.split(':', 1)
+        check(key not in fields, key + ' twice')
+        fields[key] = value.strip()
+    for key, value in {'Feedback-Type': 'auth-failure', 'Version': '1', 'Auth-Failure': 'dmarc', 'Identity-Alignment': 'dkim, spf',
+                       'Reported-Domain': 'a.example', 'Source-IP': '192.0.2.7', 'Delivery-Result': 'reject', 'Incidents': '7',
+                       'DKIM-Domain': 'a.example', 'DKIM-Selector': 's1', 'SPF-DNS': 'txt : a.example : "v=spf1 -all"',
+                       'Authentication-Results': 'mx.receiver.example; dmarc=fail header.from=a.example'}.items():
+        equal(fields.get(key), value, key)
+    equal(w.number("SELECT count(*) FROM failure WHERE body <> ''"), 0, 'header fields kept after sending')
+    for i in range(15):
+        failure_entry(w, '4-%032x' % i, source='192.0.2.%d' % (100 + i))
+    w.tool('import', '--now', str(now + 500))
+    w.tool('send', '--zone', w.zone, '--now', str(now + 1000))
+    equal(sum(1 for to, _ in mails_of(w) if to == 'ruf@a.example'), 10, 'an hour')
+    equal(w.number("SELECT count(*) FROM failure WHERE state = 'dropped'"), 6, 'the surplus is discarded')
+
+
 def forgetting(store):
     w = World('expire', store)
     w.generate(1000, domains=6)
@@ -411,7 +464,7 @@ def main():
     if binaries():
         stores.append(('postgresql', suite.started(Postgres(suite.folder).start())))
     tests = [import_killed, two_importers, two_hosts, start_at_once, newer_schema, xml_is_right, send_once, no_answer_is_no,
-             retry_and_give_up, killed_while_sending, bounces_teach, one_reporter, forgetting]
+             retry_and_give_up, killed_while_sending, bounces_teach, one_reporter, failure_reports, forgetting]
     only = sys.argv[1:]
     for name, store in stores:
         for t in tests:
