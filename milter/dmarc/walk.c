@@ -180,15 +180,6 @@ dmarc_walk_on(struct dmarc_walk *w, struct dmarc_memo *m, size_t steps)
     return ST_OK;
 }
 
-const struct dmarc_step *
-dmarc_walk_first_record(const struct dmarc_walk *w)
-{
-    for (size_t i = 0; i < w->n; i++)
-        if (w->steps[i]->record != NULL)
-            return w->steps[i];
-    return NULL;
-}
-
 slice
 dmarc_walk_org_domain(const struct dmarc_walk *w, const struct dmarc_psl *guard, const struct dmarc_step **psd)
 {

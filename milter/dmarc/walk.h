@@ -47,8 +47,6 @@ struct dmarc_walk {
 void dmarc_walk_init(struct dmarc_walk *w, slice start);
 /* Go on until at least `steps` names are asked, or the walk ends.  ST_NOMEM. */
 enum status dmarc_walk_on(struct dmarc_walk *w, struct dmarc_memo *m, size_t steps);
-/* Any record on the way, the longest name first; NULL: none. */
-const struct dmarc_step *dmarc_walk_first_record(const struct dmarc_walk *w);
 /* The Organizational Domain of a walk without trouble (RFC 9989 4.10.2).  guard: a list whose suffixes count as psd=y; may
  * be NULL.  *psd: the Public Suffix Domain's step if one was met above the start, else NULL. */
 slice dmarc_walk_org_domain(const struct dmarc_walk *w, const struct dmarc_psl *guard, const struct dmarc_step **psd);

@@ -432,6 +432,20 @@ test_each_signature(void **state)
     world_close(&w);
 }
 
+/* The reason names SPF and the first signatures, and counts the others. */
+static void
+test_reason(void **state)
+{
+    (void)state;
+    struct world w;
+    struct dmarc_result r;
+    world_open(&w, R, "example.com", "softfail a.test", "fail b.test, permerror -, pass c.test, fail d.test, fail e.test, fail f.test");
+    assert_int_equal(dmarc_evaluate(w.a, w.dns, &w.in, NULL, &r), ST_OK);
+    assert_slice(r.reason, "no aligned pass: spf=softfail smtp.mailfrom=a.test, dkim=fail header.d=b.test, dkim=permerror, "
+                           "dkim=pass header.d=c.test, dkim=fail header.d=d.test and 2 more");
+    world_close(&w);
+}
+
 /* A budget or a deadline that is spent is temperror, never fail. */
 static void
 test_budget(void **state)
@@ -521,6 +535,7 @@ main(void)
         cmocka_unit_test(test_evaluate),        cmocka_unit_test(test_walks),
         cmocka_unit_test(test_eight_at_most),   cmocka_unit_test(test_helo_does_not_count),
         cmocka_unit_test(test_each_signature),  cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_reason),
         cmocka_unit_test(test_no_memory),       cmocka_unit_test(test_several_authors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,6 +88,54 @@ test_all_mistakes_at_once(void **state)
     strbuf_clear(&errors);
 }
 
+/* Problems are listed up to a hundred, and it is said that there are more. */
+static void
+test_many_mistakes(void **state)
+{
+    (void)state;
+    for (unsigned n = 99; n <= 102; n++) {
+        struct strbuf text, errors;
+        strbuf_init(&text, 0);
+        strbuf_init(&errors, 0);
+        for (unsigned i = 0; i < n; i++)
+            strbuf_add_str(&text, "foo\n");
+        assert_null(rules_parse(strbuf_slice(&text), "f", &errors));
+        unsigned lines = 0;
+        slice said = strbuf_slice(&errors);
+        for (size_t i = 0; i < said.n; i++)
+            lines += said.p[i] == '\n';
+        assert_int_equal(lines, n < 101 ? n : 101);
+        assert_int_equal(slice_icontains(said, SLICE("f: more problems are not listed\n")), n > 100);
+        strbuf_clear(&text);
+        strbuf_clear(&errors);
+    }
+}
+
+/* More values and rules than a list begins with. */
+static void
+test_long_lists(void **state)
+{
+    (void)state;
+    struct strbuf text, errors;
+    strbuf_init(&text, 0);
+    strbuf_init(&errors, 0);
+    for (unsigned r = 0; r < 100; r++) {
+        strbuf_printf(&text, "rule r%u: from", r);
+        for (unsigned i = 0; i < 50; i++)
+            strbuf_printf(&text, " d%u.r%u.example", i, r);
+        strbuf_add_str(&text, ", any, any, any, any, any -> accept\n");
+    }
+    struct rules *r = rules_parse(strbuf_slice(&text), "f", &errors);
+    assert_string_equal(strbuf_str(&errors), "");
+    assert_int_equal(rules_count(r), 100);
+    struct record m = { .header_from = SLICE("d49.r99.example"), .dmarc = { .result = DMARC_FAIL } };
+    size_t at = 0;
+    assert_slice(rules_match(r, &m, &at, NULL)->name, "r99");
+    rules_free(r);
+    strbuf_clear(&text);
+    strbuf_clear(&errors);
+}
+
 static void
 test_missing_file(void **state)
 {
@@ -402,7 +450,8 @@ main(void)
         cmocka_unit_test(test_matches),      cmocka_unit_test(test_temporary_errors),
          cmocka_unit_test(test_unknown),
         cmocka_unit_test(test_pass_is_left_alone), cmocka_unit_test(test_first_match),
-        cmocka_unit_test(test_explain),
+        cmocka_unit_test(test_explain),      cmocka_unit_test(test_many_mistakes),
+        cmocka_unit_test(test_long_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
