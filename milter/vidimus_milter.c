@@ -211,7 +211,8 @@ serve(const struct options *o, struct config *c, struct keyholder_launcher *laun
         return complain(errors, EX_CONFIG);
     fputs(strbuf_str(errors), stderr); /* what it can do without */
     listener_limit(connections, service_counters(s));
-    if (!reload_start(s)) {
+    /* while we make up our mind the MTA has nothing to say */
+    if (!reload_start(s, c->idle_timeout_s + 2 * c->message_timeout_ms / 1000)) {
         fputs("vidimus-milter: cannot start a thread\n", stderr);
         service_free(s);
         return EX_OSERR;

@@ -3,6 +3,8 @@
  * number of them: it reads on behind its memory.  A macro packet of that kind, which no sane MTA sends, ends the connection
  * here instead of the process.
  *
+ * It also lets a connection that says nothing stay open for ever once a whole packet is read; such are ended here.
+ *
  * As with accept() in listener.c, libmilter's read() and close() are bound to those below.  A connection's state is touched
  * by whoever reads from it, one thread at a time.
  */
@@ -10,12 +12,15 @@
 #include "autoconf.h"
 
 #include "glue/packets.h"
+#include "base/clock.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -29,8 +34,7 @@
 #endif
 #endif
 
-struct stream {
-    bool watched;
+struct stream { /* where in a packet the last read ended */
     unsigned char header[HEADER];
     unsigned n_header;
     uint32_t left;    /* octets of the packet still to come */
@@ -38,11 +42,18 @@ struct stream {
     bool ended;       /* its last octet so far was a NUL */
 };
 
+struct watched {
+    atomic_bool open;
+    _Atomic uint32_t active_s; /* when something was read last, seconds of the monotonic clock */
+    struct stream stream;
+};
+
 static struct {
-    struct stream *streams;
+    struct watched *of; /* each descriptor */
     size_t n; /* both written before the first connection */
     atomic_uint open;
-} watch;
+    pthread_mutex_t closing; /* a descriptor is not closed, and so not used anew, while packets_reap() shuts it down */
+} watch = { .closing = PTHREAD_MUTEX_INITIALIZER };
 
 unsigned
 packets_open(void)
@@ -53,16 +64,22 @@ packets_open(void)
 bool
 packets_watch_up_to(size_t descriptors)
 {
-    watch.streams = calloc(descriptors, sizeof(*watch.streams));
-    watch.n = watch.streams == NULL ? 0 : descriptors;
-    return watch.streams != NULL;
+    watch.of = calloc(descriptors, sizeof(*watch.of));
+    watch.n = watch.of == NULL ? 0 : descriptors;
+    return watch.of != NULL;
+}
+
+static uint32_t
+now_s(void)
+{
+    return (uint32_t)(clock_mono_ms() / 1000);
 }
 
 #ifndef LEAVE_TO_SANITIZER
-static struct stream *
-stream_of(int fd)
+static struct watched *
+watched_of(int fd)
 {
-    return fd >= 0 && (size_t)fd < watch.n ? &watch.streams[fd] : NULL;
+    return fd >= 0 && (size_t)fd < watch.n ? &watch.of[fd] : NULL;
 }
 #endif
 
@@ -72,12 +89,33 @@ packets_begin(int fd)
 #ifdef LEAVE_TO_SANITIZER
     (void)fd;
 #else
-    struct stream *s = stream_of(fd);
-    if (s == NULL)
+    struct watched *w = watched_of(fd);
+    if (w == NULL)
         return;
-    *s = (struct stream){ .watched = true };
+    w->stream = (struct stream){ .left = 0 };
+    atomic_store_explicit(&w->active_s, now_s(), memory_order_relaxed);
+    atomic_store(&w->open, true);
     atomic_fetch_add_explicit(&watch.open, 1, memory_order_relaxed);
 #endif
+}
+
+unsigned
+packets_reap(unsigned idle_s)
+{
+    unsigned reaped = 0;
+    uint32_t now = now_s();
+    for (size_t fd = 0; fd < watch.n; fd++) {
+        struct watched *w = &watch.of[fd];
+        if (!atomic_load_explicit(&w->open, memory_order_relaxed))
+            continue;
+        pthread_mutex_lock(&watch.closing);
+        if (atomic_load(&w->open) && now - atomic_load_explicit(&w->active_s, memory_order_relaxed) > idle_s) {
+            (void)shutdown((int)fd, SHUT_RDWR); /* libmilter sees the end and closes */
+            reaped++;
+        }
+        pthread_mutex_unlock(&watch.closing);
+    }
+    return reaped;
 }
 
 #ifndef LEAVE_TO_SANITIZER
@@ -98,7 +136,7 @@ take_data(struct stream *s, const unsigned char *p, size_t n)
     if (s->left > 0)
         return true;
     bool good = s->header[4] != 'D' || (s->strings % 2 == 0 && (s->ended || s->strings == 0));
-    *s = (struct stream){ .watched = true };
+    *s = (struct stream){ .left = 0 };
     return good;
 }
 
@@ -114,7 +152,7 @@ take(struct stream *s, const unsigned char *p, size_t n)
             uint32_t length = (uint32_t)s->header[0] << 24 | (uint32_t)s->header[1] << 16 | (uint32_t)s->header[2] << 8 | s->header[3];
             s->left = length > 0 ? length - 1 : 0; /* libmilter refuses a length of 0 itself */
             if (s->left == 0)
-                *s = (struct stream){ .watched = true };
+                *s = (struct stream){ .left = 0 };
             continue;
         }
         size_t part = n < s->left ? n : s->left;
@@ -130,8 +168,11 @@ ssize_t
 read(int fd, void *buf, size_t n)
 {
     ssize_t got = syscall(SYS_read, fd, buf, n);
-    struct stream *s = stream_of(fd);
-    if (got <= 0 || s == NULL || !s->watched || take(s, buf, (size_t)got))
+    struct watched *w = watched_of(fd);
+    if (got <= 0 || w == NULL || !atomic_load_explicit(&w->open, memory_order_relaxed))
+        return got;
+    atomic_store_explicit(&w->active_s, now_s(), memory_order_relaxed);
+    if (take(&w->stream, buf, (size_t)got))
         return got;
     errno = EPROTO;
     return -1;
@@ -140,12 +181,15 @@ read(int fd, void *buf, size_t n)
 int
 close(int fd)
 {
-    struct stream *s = stream_of(fd);
-    if (s != NULL && s->watched) {
-        s->watched = false;
+    struct watched *w = watched_of(fd);
+    if (w == NULL || !atomic_load_explicit(&w->open, memory_order_relaxed))
+        return (int)syscall(SYS_close, fd);
+    pthread_mutex_lock(&watch.closing);
+    if (atomic_exchange(&w->open, false))
         atomic_fetch_sub_explicit(&watch.open, 1, memory_order_relaxed);
-    }
-    return (int)syscall(SYS_close, fd);
+    int rc = (int)syscall(SYS_close, fd);
+    pthread_mutex_unlock(&watch.closing);
+    return rc;
 }
 
 #endif

@@ -10,6 +10,8 @@
 
 bool packets_watch_up_to(size_t descriptors); /* before the first connection; false: no memory */
 void packets_begin(int fd);                   /* a connection was accepted */
+/* Ends the connections on which nothing was read for longer than that; called every few seconds.  Returns how many. */
+unsigned packets_reap(unsigned idle_s);
 unsigned packets_open(void);                  /* connections that were, and are not closed yet */
 
 #endif

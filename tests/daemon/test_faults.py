@@ -142,12 +142,18 @@ class Faults(unittest.TestCase):
                 m.close()
 
     def test_idle_connections_are_closed(self):
-        with Daemon(options={"IdleTimeout": "10s"}, dns=self.dns) as d:
-            half = Milter(d.socket, timeout=40)
-            half.begin()
+        with Daemon(options={"IdleTimeout": "10s", "MessageTimeout": "1s", "DNSTimeout": "1s"}, dns=self.dns) as d:
+            half, silent, new = (Milter(d.socket, timeout=40) for _ in range(3))
+            for m in (half, silent):
+                m.begin()
+                m.message()
             half.s.sendall(b"\0\0\0")
-            self.assertEqual(half.s.recv(10), b"")
-            half.close()
+            fds = d.fds()
+            for m in (half, silent, new):
+                self.assertEqual(m.s.recv(10), b"")
+                m.close()
+            self.assertTrue(good_message(d.socket))
+            self.assertLess(d.fds(), fds)
 
     def test_a_peer_that_does_not_read(self):
         with Daemon(options={"IdleTimeout": "10s"}, dns=self.dns) as d:
