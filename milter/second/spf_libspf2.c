@@ -1,11 +1,12 @@
 /*
  * libspf2 1.2.10 asks through our session and is watched while it does.  What the guard holds, and why:
- *  - records are fetched, selected (RFC 7208 4.5) and checked (4.6) by our own code before the library reads them: it takes
- *    most syntax errors for harmless;
- *  - a record whose compiled form might not fit its tables is not shown: over 511 octets it drops terms silently, and the
- *    size of a string after many macros underflows (CVE-2023-42118);
+ *  - records are fetched, selected (RFC 7208 4.5) and checked (4.6) by our own code before the library
+ *    reads them: it takes most syntax errors for harmless;
+ *  - a record whose compiled form might not fit its tables is not shown: over 511 octets it drops terms
+ *    silently, and the size of a string after many macros underflows (CVE-2023-42118);
  *  - the texts of exp= are expanded by us (same defect; it also leaks every answer);
- *  - terms and void lookups are counted over the whole check (4.6.4): its own count begins again in every include;
+ *  - terms and void lookups are counted over the whole check (4.6.4): its own count begins again in every
+ *    include;
  *  - nothing but printable ASCII is ever given to it (CVE-2021-33912, CVE-2021-33913);
  *  - what it takes for an impossible state ends the check and not the process.
  * Everything else it decides as it does, right or wrong.
@@ -15,6 +16,7 @@
 #ifdef HAVE_SPF2
 
 #include "second/second.h"
+#include "second/spf_bounds.h"
 #include "second/spf_libspf2.h"
 #include "spf/identity.h"
 #include "spf/limits.h"
@@ -31,9 +33,7 @@
 
 #include <spf2/spf.h>
 
-#define COMPILED_MAX 500u /* of 511 octets each for mechanisms and modifiers */
-#define WORD_MAX 250u     /* a string holds 255 */
-#define TEXT_MAX 255u     /* HELO and local part */
+#define TEXT_MAX 255u /* HELO and local part */
 
 struct guard {
     struct arena *arena;
@@ -56,8 +56,7 @@ struct guard {
 
 static _Thread_local jmp_buf *escape;
 
-static void __attribute__((noreturn))
-on_library_error(const char *file, int line, const char *text)
+static void __attribute__((noreturn)) on_library_error(const char *file, int line, const char *text)
 {
     (void)file, (void)line, (void)text;
     if (escape != NULL)
@@ -82,69 +81,6 @@ set_handlers(void)
 
 /* ---- what it may see */
 
-static size_t
-rounded(size_t n)
-{
-    return (n + 7) / 8 * 8;
-}
-
-/* The room that text with macros takes in the compiled form; 0: it must not be shown at all. */
-static size_t
-compiled_text(slice s)
-{
-    size_t total = 0, literal = 0;
-    for (size_t i = 0; i < s.n; i++) {
-        bool macro = s.p[i] == '%' && i + 2 < s.n && s.p[i + 1] == '{';
-        literal += macro ? 0 : s.p[i] == '%' ? 3 : 1;
-        if (!macro)
-            continue;
-        for (size_t d = i + 3; d < s.n && ascii_is_digit(s.p[d]); d++)
-            if (d > i + 5) /* read into an int without a look at its size */
-                return 0;
-        total += 8 + (literal > 0 ? rounded(4 + literal) : 0);
-        literal = 0;
-        i += slice_find(slice_tail(s, i), '}');
-    }
-    return total + (literal > 0 ? rounded(4 + literal) : 0);
-}
-
-/* Upper bound of the room that a term takes in the compiled form; 0: it must not be shown at all. */
-static size_t
-compiled_size(slice word)
-{
-    if (slice_istarts(word, SLICE("ip4:")) || slice_istarts(slice_tail(word, 1), SLICE("ip4:")))
-        return 8;
-    if (slice_istarts(word, SLICE("ip6:")) || slice_istarts(slice_tail(word, 1), SLICE("ip6:")))
-        return 20;
-    if (word.n > WORD_MAX)
-        return 0;
-    size_t name = 0;
-    while (name < word.n && word.p[name] != ':' && word.p[name] != '=' && word.p[name] != '/')
-        name++;
-    slice value = slice_tail(word, name + 1);
-    size_t text = compiled_text(value);
-    if (text == 0 && value.n > 0)
-        return 0;
-    /* its header, and prefix lengths or the name of a modifier */
-    return 4 + (name < word.n && word.p[name] == '=' ? rounded(name) : 8) + text;
-}
-
-static bool
-fits(slice record)
-{
-    size_t total = 0;
-    for (slice rest = record; rest.n > 0;) {
-        slice word;
-        slice_cut(rest, ' ', &word, &rest);
-        if (word.n == 0)
-            continue;
-        size_t n = compiled_size(word);
-        if (n == 0 || (total += n) > COMPILED_MAX)
-            return false;
-    }
-    return true;
-}
-
 static bool
 stopped(const struct guard *g)
 {
@@ -167,8 +103,8 @@ ask(struct guard *g, enum dns_type type, slice name, bool count_void)
 {
     const struct dns_answer *answer = dns_lookup(g->dns, type, name);
     spf_trace_answer(g->trace, type, name, answer);
-    if (count_void && (answer->status == DNS_NODATA || answer->status == DNS_NXDOMAIN)
-        && ++g->voids > g->rq->max_voids)
+    if (count_void && (answer->status == DNS_NODATA || answer->status == DNS_NXDOMAIN) &&
+        ++g->voids > g->rq->max_voids)
         g->problem = arena_printf(g->arena, "more than %u void DNS lookups", g->rq->max_voids);
     return answer;
 }
@@ -216,7 +152,10 @@ add_rr(SPF_dns_rr_t *rr, enum dns_type type, const struct dns_record *r)
 static bool
 type_of(ns_type ns, enum dns_type *out)
 {
-    static const struct { ns_type ns; enum dns_type type; } types[] = {
+    static const struct {
+        ns_type ns;
+        enum dns_type type;
+    } types[] = {
         { ns_t_a, DNS_A }, { ns_t_aaaa, DNS_AAAA }, { ns_t_mx, DNS_MX }, { ns_t_ptr, DNS_PTR }
     };
     for (size_t i = 0; i < COUNT(types); i++)
@@ -234,8 +173,9 @@ answer_for(struct guard *g, enum dns_type type, slice name, int *herrno)
     *herrno = TRY_AGAIN;
     if (stopped(g))
         return NULL;
-    bool host = g->hosts != NULL && g->next_host < g->hosts->n && (type == DNS_A || type == DNS_AAAA)
-                && slice_ieq(g->hosts->records[g->next_host].data, name);
+    bool host = g->hosts != NULL && g->next_host < g->hosts->n &&
+                (type == DNS_A || type == DNS_AAAA) &&
+                slice_ieq(g->hosts->records[g->next_host].data, name);
     if (host)
         g->next_host++;
     else if (!count_term(g))
@@ -262,7 +202,8 @@ on_lookup(SPF_dns_server_t *server, const char *domain, ns_type ns, int should_c
     enum dns_type type;
     int herrno = NO_DATA;
     const struct dns_answer *answer = NULL;
-    if (domain[0] != '\0' && type_of(ns, &type)) /* no TXT: records and explanations have hooks of their own */
+    /* no TXT: records and explanations have hooks of their own */
+    if (domain[0] != '\0' && type_of(ns, &type))
         answer = answer_for(g, type, slice_from(domain), &herrno);
     SPF_dns_rr_t *rr = SPF_dns_rr_new_init(server, domain, ns, 0, herrno);
     for (size_t i = 0; rr != NULL && answer != NULL && i < answer->n; i++)
@@ -281,7 +222,8 @@ finish(SPF_response_t *response, SPF_result_t result, SPF_errcode_t err)
 }
 
 static SPF_errcode_t
-give_record(struct guard *g, SPF_server_t *spf_server, SPF_response_t *response, SPF_record_t **out, slice text)
+give_record(struct guard *g, SPF_server_t *spf_server, SPF_response_t *response, SPF_record_t **out,
+            slice text)
 {
     struct spf_record record;
     struct spf_syntax_error error;
@@ -291,7 +233,7 @@ give_record(struct guard *g, SPF_server_t *spf_server, SPF_response_t *response,
         return finish(response, SPF_RESULT_PERMERROR, SPF_E_SYNTAX);
     }
     const char *c_text = arena_strdup(g->arena, text);
-    if (!fits(text))
+    if (!spf_libspf2_survives(text))
         g->refused = SLICE("a record beyond what libspf2 survives");
     else if (c_text == NULL)
         g->refused = SLICE("no memory");
@@ -301,7 +243,8 @@ give_record(struct guard *g, SPF_server_t *spf_server, SPF_response_t *response,
 }
 
 static SPF_errcode_t
-on_get_record(SPF_server_t *spf_server, SPF_request_t *request, SPF_response_t *response, SPF_record_t **out)
+on_get_record(SPF_server_t *spf_server, SPF_request_t *request, SPF_response_t *response,
+              SPF_record_t **out)
 {
     struct guard *g = spf_server->resolver->hook;
     slice domain = slice_from(request->cur_dom), text = SLICE_EMPTY;
@@ -332,7 +275,8 @@ static slice
 explain(struct guard *g, slice domain)
 {
     const struct dns_answer *txt = ask(g, DNS_TXT, domain, false);
-    if (txt->status != DNS_OK || txt->n != 1 || spf_macro_check_explain(txt->records[0].data) != NULL)
+    if (txt->status != DNS_OK || txt->n != 1 ||
+        spf_macro_check_explain(txt->records[0].data) != NULL)
         return SLICE_EMPTY;
     struct spf_macro_facts facts = g->id.facts;
     facts.domain = arena_slice(g->arena, slice_from(g->request->cur_dom));
@@ -396,9 +340,11 @@ new_request(struct guard *g, SPF_server_t *server)
 {
     SPF_request_t *r = SPF_request_new(server);
     const struct spf_macro_facts *f = &g->id.facts;
-    slice sender = arena_printf(g->arena, "%.*s@%.*s", SLICE_ARG(f->local), SLICE_ARG(f->sender_domain));
+    slice sender =
+        arena_printf(g->arena, "%.*s@%.*s", SLICE_ARG(f->local), SLICE_ARG(f->sender_domain));
     const char *from = sender.p == NULL ? NULL : arena_strdup(g->arena, sender);
-    const char *helo = arena_strdup(g->arena, f->helo), *receiver = arena_strdup(g->arena, g->rq->receiver);
+    const char *helo = arena_strdup(g->arena, f->helo),
+               *receiver = arena_strdup(g->arena, g->rq->receiver);
     bool ok = r != NULL && from != NULL && helo != NULL && receiver != NULL;
     if (ok && g->rq->client.family == 4) {
         struct in_addr a;
@@ -409,8 +355,10 @@ new_request(struct guard *g, SPF_server_t *server)
         memcpy(&a, g->rq->client.bytes, sizeof(a));
         ok = SPF_request_set_ipv6(r, a) == SPF_E_SUCCESS;
     }
-    ok = ok && SPF_request_set_env_from(r, from) == 0 && SPF_request_set_helo_dom(r, helo) == SPF_E_SUCCESS
-         && SPF_server_set_rec_dom(server, receiver[0] == '\0' ? "unknown" : receiver) == SPF_E_SUCCESS;
+    ok =
+        ok && SPF_request_set_env_from(r, from) == 0 &&
+        SPF_request_set_helo_dom(r, helo) == SPF_E_SUCCESS &&
+        SPF_server_set_rec_dom(server, receiver[0] == '\0' ? "unknown" : receiver) == SPF_E_SUCCESS;
     if (ok)
         return r;
     if (r != NULL)
@@ -422,14 +370,16 @@ static void
 take_response(struct guard *g, SPF_response_t *response, SPF_errcode_t err, struct spf_outcome *o)
 {
     o->result = result_of(response, err);
-    o->reason = arena_printf(g->arena, "%s", SPF_response_reason(response) == SPF_REASON_MECH ? "a term matched"
-                                             : o->result == SPF_NEUTRAL ? "no term matched" : SPF_strerror(err));
-    if (o->result == SPF_FAIL && g->explanation.n > 0
-        && slice_eq(slice_from(SPF_response_get_explanation(response)), g->explanation))
+    o->reason = arena_printf(g->arena, "%s",
+                             SPF_response_reason(response) == SPF_REASON_MECH ? "a term matched"
+                             : o->result == SPF_NEUTRAL                       ? "no term matched"
+                                                                              : SPF_strerror(err));
+    if (o->result == SPF_FAIL && g->explanation.n > 0 &&
+        slice_eq(slice_from(SPF_response_get_explanation(response)), g->explanation))
         o->explanation = g->explanation;
 }
 
-/* False: no memory.  After longjmp() only what is volatile or untouched since setjmp() is looked at. */
+/* False: no memory.  After longjmp() nothing is looked at that has changed since setjmp(). */
 static bool
 run(struct guard *g, struct spf_outcome *o)
 {
@@ -442,7 +392,7 @@ run(struct guard *g, struct spf_outcome *o)
     SPF_response_t *response = NULL;
     volatile bool ok = false;
     jmp_buf here;
-    if (setjmp(here) != 0) { /* what the library held is lost: the price of not ending the process */
+    if (setjmp(here) != 0) { /* what the library held is lost: the price of a process that lives */
         escape = NULL;
         g->refused = SLICE("libspf2 gave up");
         return true;
@@ -488,14 +438,14 @@ ask_native(struct guard *g, struct spf_outcome *out)
     enum status st = spf_check(g->arena, g->dns, g->rq, g->trace, out);
     if (st != ST_OK)
         return st;
-    out->reason = arena_printf(g->arena, SECOND_NOT_ASKED "%.*s; native: %.*s", SLICE_ARG(g->refused),
-                               SLICE_ARG(out->reason));
+    out->reason = arena_printf(g->arena, SECOND_NOT_ASKED "%.*s; native: %.*s",
+                               SLICE_ARG(g->refused), SLICE_ARG(out->reason));
     return out->reason.p == NULL ? ST_NOMEM : ST_OK;
 }
 
 enum status
-spf_libspf2_check(struct arena *a, struct dns_session *dns, const struct spf_request *rq, struct trace *t,
-                  struct spf_outcome *out)
+spf_libspf2_check(struct arena *a, struct dns_session *dns, const struct spf_request *rq,
+                  struct trace *t, struct spf_outcome *out)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, set_handlers);
@@ -503,8 +453,11 @@ spf_libspf2_check(struct arena *a, struct dns_session *dns, const struct spf_req
     enum status st = spf_identity_of(a, rq, &g.id);
     if (st != ST_OK)
         return st;
-    struct spf_outcome o = { .scope = rq->scope, .domain = g.id.facts.domain, .reason = SLICE_EMPTY,
-                             .mechanism = SLICE_EMPTY, .explanation = SLICE_EMPTY };
+    struct spf_outcome o = { .scope = rq->scope,
+                             .domain = g.id.facts.domain,
+                             .reason = SLICE_EMPTY,
+                             .mechanism = SLICE_EMPTY,
+                             .explanation = SLICE_EMPTY };
     if (g.id.why_none != NULL) {
         o.result = SPF_NONE;
         o.reason = slice_from(g.id.why_none);
@@ -514,7 +467,8 @@ spf_libspf2_check(struct arena *a, struct dns_session *dns, const struct spf_req
     trace_begin(t, "SPF of %.*s by libspf2", SLICE_ARG(o.domain));
     look_at_request(&g);
     bool ok = g.refused.n > 0 || run(&g, &o);
-    trace_line(t, "libspf2: %s (%.*s)", ok ? spf_result_name(o.result) : "no memory", SLICE_ARG(o.reason));
+    trace_line(t, "libspf2: %s (%.*s)", ok ? spf_result_name(o.result) : "no memory",
+               SLICE_ARG(o.reason));
     trace_end(t);
     if (!ok)
         return ST_NOMEM;

@@ -1,6 +1,6 @@
 /*
- * check_host() (RFC 7208 4): records are walked with a stack of frames in one array, never by calling oneself; the counters
- * stand beside it and are one set for all records of the check.
+ * check_host() (RFC 7208 4): records are walked with a stack of frames in one array, never by
+ * calling oneself; the counters stand beside it and are one set for all records of the check.
  */
 #include "mail/domain.h"
 #include "spf/ahead.h"
@@ -28,80 +28,19 @@ spf_result_name(enum spf_result r)
     return "none";
 }
 
-enum found { RECORD_FOUND, RECORD_NONE, RECORD_TEMPERROR, RECORD_PERMERROR };
-
-/* RFC 7208 4.5: exactly one of the TXT records is an SPF record. */
-static enum found
-select_record(struct spf_walk *w, slice domain, const struct dns_answer *txt, slice *out)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < txt->n; i++)
-        if (spf_record_is(txt->records[i].data)) {
-            *out = txt->records[i].data;
-            n++;
-        }
-    if (n == 1)
-        return RECORD_FOUND;
-    slice name = spf_say(w->arena, domain, 260);
-    w->reason = n == 0 ? arena_printf(w->arena, "%.*s has no SPF record", SLICE_ARG(name))
-                       : arena_printf(w->arena, "%.*s has %zu SPF records", SLICE_ARG(name), n);
-    return n == 0 ? RECORD_NONE : RECORD_PERMERROR;
-}
-
-/* Fetch, select and check a record (RFC 7208 4.3 to 4.6), and make it the frame's. */
-static enum found
-load_record(struct spf_walk *w, struct spf_frame *f, slice domain, bool first)
-{
-    if (domain_labels(domain) < 2) {
-        w->reason = arena_printf(w->arena, "\"%.*s\" is not a full domain name",
-                                 SLICE_ARG(spf_say(w->arena, domain, 260)));
-        return RECORD_NONE;
-    }
-    const struct dns_answer *txt = spf_walk_ask(w, DNS_TXT, domain, !first);
-    slice text = SLICE_EMPTY;
-    enum found found = RECORD_TEMPERROR;
-    switch (txt->status) {
-    case DNS_OK:
-    case DNS_NODATA:
-    case DNS_NXDOMAIN:
-        found = select_record(w, domain, txt, &text);
-        break;
-    case DNS_BADNAME:
-        w->reason = arena_printf(w->arena, "\"%.*s\" is not a domain name", SLICE_ARG(spf_say(w->arena, domain, 260)));
-        return RECORD_NONE;
-    case DNS_SERVFAIL:
-    case DNS_TIMEOUT:
-    case DNS_BUDGET:
-        w->reason = arena_printf(w->arena, "DNS %s for TXT of %.*s", dns_status_name(txt->status),
-                                 SLICE_ARG(spf_say(w->arena, domain, 260)));
-        break;
-    }
-    if (found != RECORD_FOUND)
-        return found;
-    struct spf_syntax_error error;
-    struct spf_record record;
-    if (spf_record_parse(text, &record, &error) != ST_OK) {
-        w->reason = arena_printf(w->arena, "syntax error in term \"%.*s\": %s%s%.*s",
-                                 SLICE_ARG(spf_say(w->arena, error.term, 100)), error.why, first ? "" : ", in ",
-                                 SLICE_ARG(first ? SLICE_EMPTY : spf_say(w->arena, domain, 260)));
-        return RECORD_PERMERROR;
-    }
-    *f = (struct spf_frame){ .record = record, .domain = domain, .redirect = f->redirect };
-    f->asks = spf_ahead_count((struct spf_ahead){ .record = &f->record, .client = &w->rq->client }, &f->records);
-    return RECORD_FOUND;
-}
-
 /*
- * Ask at once for all that the topmost record still has to ask, where prefetching has not done so already.  Only as far as
- * the budget covers it if nothing matches: as long as another record may add terms of its own there must be room
- * for one at least, so that nested records of 10 includes each are never asked for in breadth.
+ * Ask at once for all that the topmost record still has to ask, where prefetching has not done so
+ * already.  Only as far as the budget covers it if nothing matches: as long as another record may
+ * add terms of its own there must be room for one at least, so that nested records of 10 includes
+ * each are never asked for in breadth.
  */
 static void
 ask_ahead(struct spf_walk *w)
 {
     unsigned left = 0, records = 0;
     struct spf_frame *f = spf_walk_top(w);
-    if (f->asked_ahead || f->asks < 2 || (w->rq->ahead != NULL && spf_prefetch_terms(w->rq->ahead) != SPF_MAX_TERMS))
+    if (f->asked_ahead || f->asks < 2 ||
+        (w->rq->ahead != NULL && spf_prefetch_terms(w->rq->ahead) != SPF_MAX_TERMS))
         return;
     for (size_t i = 0; i < w->depth; i++) {
         left += w->frames[i].asks;
@@ -117,7 +56,8 @@ ask_ahead(struct spf_walk *w)
         slice name = f->domain;
         if (q.kind == SPF_ASK_LATE || !spf_identity_expands(&w->id, q.domain_spec))
             continue;
-        if (q.domain_spec.n > 0 && spf_macro_target(&w->scratch, q.domain_spec, &facts, &name) != ST_OK)
+        if (q.domain_spec.n > 0 &&
+            spf_macro_target(&w->scratch, q.domain_spec, &facts, &name) != ST_OK)
             continue;
         if (q.kind != SPF_ASK_RECORD || domain_labels(name) >= 2)
             dns_start(w->dns, q.type, name, NULL, NULL);
@@ -150,17 +90,18 @@ enter_include(struct spf_walk *w, const struct spf_term *t)
     parent->term = *t;
     struct spf_frame *f = &w->frames[w->depth];
     f->redirect = SLICE_EMPTY;
-    switch (load_record(w, f, name, false)) {
-    case RECORD_FOUND:
+    switch (spf_load_record(w, f, name, false)) {
+    case SPF_RECORD_FOUND:
         w->depth++;
         ask_ahead(w);
         return go_on;
-    case RECORD_TEMPERROR:
+    case SPF_RECORD_TEMPERROR:
         return decide(SPF_TEMPERROR);
-    case RECORD_NONE: /* an include without a record is an error of the one who includes */
-        w->reason = arena_printf(w->arena, "%.*s: %.*s", SLICE_ARG(spf_say(w->arena, t->text, 100)), SLICE_ARG(w->reason));
+    case SPF_RECORD_NONE: /* an include without a record is an error of the one who includes */
+        w->reason = arena_printf(w->arena, "%.*s: %.*s", SLICE_ARG(spf_say(w->arena, t->text, 100)),
+                                 SLICE_ARG(w->reason));
         return decide(SPF_PERMERROR);
-    case RECORD_PERMERROR:
+    case SPF_RECORD_PERMERROR:
         break;
     }
     return decide(SPF_PERMERROR);
@@ -179,16 +120,17 @@ follow_redirect(struct spf_walk *w)
     if (m != SPF_MATCH)
         return decide(m == SPF_NO_MATCH ? SPF_NEUTRAL : SPF_PERMERROR);
     f->redirect = text;
-    switch (load_record(w, f, name, false)) {
-    case RECORD_FOUND:
+    switch (spf_load_record(w, f, name, false)) {
+    case SPF_RECORD_FOUND:
         ask_ahead(w);
         return go_on;
-    case RECORD_TEMPERROR:
+    case SPF_RECORD_TEMPERROR:
         return decide(SPF_TEMPERROR);
-    case RECORD_NONE:
-        w->reason = arena_printf(w->arena, "%.*s: %.*s", SLICE_ARG(spf_say(w->arena, text, 100)), SLICE_ARG(w->reason));
+    case SPF_RECORD_NONE:
+        w->reason = arena_printf(w->arena, "%.*s: %.*s", SLICE_ARG(spf_say(w->arena, text, 100)),
+                                 SLICE_ARG(w->reason));
         break;
-    case RECORD_PERMERROR:
+    case SPF_RECORD_PERMERROR:
         break;
     }
     return decide(SPF_PERMERROR);
@@ -268,7 +210,9 @@ leave_include(struct spf_walk *w, enum spf_result r)
 {
     bool match = r == SPF_PASS, error = r == SPF_TEMPERROR || r == SPF_PERMERROR || r == SPF_NONE;
     trace_line(w->trace, "the included record says %s: %s", spf_result_name(r),
-               match ? "match" : error ? "an error of the whole check" : "no match");
+               match   ? "match"
+               : error ? "an error of the whole check"
+                       : "no match");
     trace_end(w->trace);
     w->depth--;
     struct spf_frame *f = spf_walk_top(w);
@@ -292,14 +236,14 @@ leave_include(struct spf_walk *w, enum spf_result r)
 static enum spf_result
 walk(struct spf_walk *w)
 {
-    switch (load_record(w, &w->frames[0], w->id.facts.domain, true)) {
-    case RECORD_FOUND:
+    switch (spf_load_record(w, &w->frames[0], w->id.facts.domain, true)) {
+    case SPF_RECORD_FOUND:
         break;
-    case RECORD_NONE:
+    case SPF_RECORD_NONE:
         return SPF_NONE;
-    case RECORD_TEMPERROR:
+    case SPF_RECORD_TEMPERROR:
         return SPF_TEMPERROR;
-    case RECORD_PERMERROR:
+    case SPF_RECORD_PERMERROR:
         return SPF_PERMERROR;
     }
     w->depth = 1;
@@ -313,7 +257,7 @@ walk(struct spf_walk *w)
     }
 }
 
-/* "include:a.example -> ip4:192.0.2.0/24": the way to the term that decided, long ones shortened. */
+/* "include:a.example -> ip4:192.0.2.0/24": the way to the term that decided, shortened. */
 static slice
 tell_match(struct spf_walk *w)
 {
@@ -355,7 +299,8 @@ conclude(struct spf_walk *w, enum spf_result r, struct spf_outcome *o)
             o->reason = SLICE("no term matched");
             break;
         }
-        o->mechanism = spf_say(w->arena, w->matched_depth > 1 ? w->frames[0].term.text : w->matched, 100);
+        o->mechanism =
+            spf_say(w->arena, w->matched_depth > 1 ? w->frames[0].term.text : w->matched, 100);
         o->reason = tell_match(w);
         break;
     case SPF_NONE:
@@ -371,18 +316,25 @@ conclude(struct spf_walk *w, enum spf_result r, struct spf_outcome *o)
 }
 
 enum status
-spf_check(struct arena *a, struct dns_session *dns, const struct spf_request *rq, struct trace *t, struct spf_outcome *out)
+spf_check(struct arena *a, struct dns_session *dns, const struct spf_request *rq, struct trace *t,
+          struct spf_outcome *out)
 {
-    struct spf_walk w = { .arena = a, .dns = dns, .rq = rq, .trace = t, .reason = SLICE_EMPTY, .matched = SLICE_EMPTY };
-    struct spf_outcome o = { .scope = rq->scope, .mechanism = SLICE_EMPTY, .reason = SLICE_EMPTY, .explanation = SLICE_EMPTY };
+    struct spf_walk w = {
+        .arena = a, .dns = dns, .rq = rq, .trace = t, .reason = SLICE_EMPTY, .matched = SLICE_EMPTY
+    };
+    struct spf_outcome o = { .scope = rq->scope,
+                             .mechanism = SLICE_EMPTY,
+                             .reason = SLICE_EMPTY,
+                             .explanation = SLICE_EMPTY };
     char client[NETADDR_TEXT_MAX];
     enum status st = spf_identity_of(a, rq, &w.id);
     if (st != ST_OK)
         return st;
     strbuf_init(&w.scratch, 0);
     o.domain = w.id.facts.domain;
-    trace_begin(t, "SPF of %s %.*s for client %s", rq->scope == SPF_SCOPE_HELO ? "HELO" : "MAIL FROM",
-                SLICE_ARG(o.domain), netaddr_text(&rq->client, client));
+    trace_begin(t, "SPF of %s %.*s for client %s",
+                rq->scope == SPF_SCOPE_HELO ? "HELO" : "MAIL FROM", SLICE_ARG(o.domain),
+                netaddr_text(&rq->client, client));
     if (w.id.why_none != NULL) {
         w.reason = slice_from(w.id.why_none);
         conclude(&w, SPF_NONE, &o);
@@ -391,8 +343,8 @@ spf_check(struct arena *a, struct dns_session *dns, const struct spf_request *rq
         if (w.st == ST_OK)
             conclude(&w, r, &o);
     }
-    trace_line(t, "result: %s (%.*s); DNS-lookup terms: %u of 10, void lookups: %u of %u", spf_result_name(o.result),
-               SLICE_ARG(o.reason), o.lookups, o.voids, rq->max_voids);
+    trace_line(t, "result: %s (%.*s); DNS-lookup terms: %u of 10, void lookups: %u of %u",
+               spf_result_name(o.result), SLICE_ARG(o.reason), o.lookups, o.voids, rq->max_voids);
     trace_end(t);
     strbuf_clear(&w.scratch);
     if (w.st == ST_OK)

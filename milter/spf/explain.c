@@ -9,7 +9,7 @@ is_ascii(slice s)
     return true;
 }
 
-/* The one TXT record at the name of exp=; RFC 7208 6.2 forgives every error by giving no explanation. */
+/* The one TXT record at the name of exp=; to RFC 7208 6.2 every error means: no explanation. */
 static bool
 fetch(struct spf_walk *w, slice *out)
 {
@@ -38,7 +38,7 @@ spf_explain(struct spf_walk *w)
     slice text, told = SLICE_EMPTY;
     if (f->record.explanation.n == 0)
         return SLICE_EMPTY;
-    w->depth = 1; /* 6.2: the record that was asked for, or the one it was redirected to; never an include's */
+    w->depth = 1; /* 6.2: the domain's record, or what it was redirected to; never an include's */
     trace_begin(w->trace, "exp=%.*s", SLICE_ARG(f->record.explanation));
     if (fetch(w, &text)) {
         struct spf_macro_facts facts = w->id.facts;

@@ -26,7 +26,9 @@ spf_identity_of(struct arena *a, const struct spf_request *rq, struct spf_identi
 {
     bool by_helo = rq->scope == SPF_SCOPE_HELO || rq->sender_domain.n == 0;
     slice given = by_helo ? rq->helo : rq->sender_domain, name = SLICE_EMPTY;
-    struct spf_identity id = { .facts = { .client = rq->client, .receiver = rq->receiver, .now = rq->now } };
+    struct spf_identity id = {
+        .facts = { .client = rq->client, .receiver = rq->receiver, .now = rq->now }
+    };
     /* RFC 7208 4.3: no local part is "postmaster"; 2.4: so is the null reverse-path */
     id.facts.local = by_helo || rq->sender_local.n == 0 ? SLICE("postmaster") : rq->sender_local;
     enum status st = helo_text(a, rq->helo, &id.facts.helo);
@@ -53,5 +55,6 @@ spf_identity_of(struct arena *a, const struct spf_request *rq, struct spf_identi
 bool
 spf_identity_expands(const struct spf_identity *id, slice text)
 {
-    return (id->local_usable || !spf_macro_uses(text, "sl")) && (id->helo_usable || !spf_macro_uses(text, "h"));
+    return (id->local_usable || !spf_macro_uses(text, "sl")) &&
+           (id->helo_usable || !spf_macro_uses(text, "h"));
 }

@@ -6,19 +6,19 @@
 
 #define NAME_MAX_OCTETS 253
 /* Of an expansion that only its last 253 octets matter of, more than this is never kept. */
-#define TAIL_KEEP 1024
+#define TAIL_KEEP    1024
 #define TAIL_COMPACT 65536
 
 enum token_kind { TOKEN_END, TOKEN_BAD, TOKEN_LITERAL, TOKEN_ESCAPE, TOKEN_MACRO };
 
 struct token {
     enum token_kind kind;
-    slice text;     /* the whole token */
-    char letter;    /* MACRO: in lower case; ESCAPE: '%', '_' or '-' */
-    bool escape;    /* an upper-case letter: URL escaping */
+    slice text;  /* the whole token */
+    char letter; /* MACRO: in lower case; ESCAPE: '%', '_' or '-' */
+    bool escape; /* an upper-case letter: URL escaping */
     bool reverse;
-    bool split;     /* digits, "r" or delimiters were given */
-    size_t keep;    /* rightmost parts; 0: all */
+    bool split;  /* digits, "r" or delimiters were given */
+    size_t keep; /* rightmost parts; 0: all */
     slice delimiters;
     const char *why; /* BAD */
 };
@@ -56,7 +56,7 @@ read_macro(slice s, struct token *t)
     t->escape = s.p[i] != t->letter;
     size_t digits = ++i;
     for (; i < s.n && ascii_is_digit(s.p[i]); i++)
-        if (t->keep < SIZE_MAX / 100) /* a number beyond any count of parts says "all of them" just as well */
+        if (t->keep < SIZE_MAX / 100) /* beyond any count of parts it says "all of them" as well */
             t->keep = t->keep * 10 + (size_t)(s.p[i] - '0');
     if (i > digits && t->keep == 0) {
         bad(t, "a macro that keeps 0 parts");
@@ -97,12 +97,14 @@ next_token(slice *rest, bool space)
         }
     } else {
         size_t i = 0;
-        while (i < s.n && s.p[i] != '%' && ((s.p[i] > 0x20 && s.p[i] < 0x7f) || (space && s.p[i] == ' ')))
+        while (i < s.n && s.p[i] != '%' &&
+               ((s.p[i] > 0x20 && s.p[i] < 0x7f) || (space && s.p[i] == ' ')))
             i++;
         t.kind = TOKEN_LITERAL;
         t.text = slice_head(s, i);
         if (i == 0)
-            bad(&t, (unsigned char)s.p[0] >= 0x80 ? "an octet outside ASCII" : "a control character");
+            bad(&t,
+                (unsigned char)s.p[0] >= 0x80 ? "an octet outside ASCII" : "a control character");
     }
     *rest = slice_tail(s, t.text.n);
     return t;
@@ -171,7 +173,8 @@ spf_macro_check_domain_spec(slice text)
     const char *why = check(text, false, false, &end);
     if (why != NULL)
         return why;
-    return end.n == 0 ? NULL : check_domain_end(end); /* nothing literal at the end: a macro-expand is there */
+    /* nothing literal at the end: a macro-expand is there */
+    return end.n == 0 ? NULL : check_domain_end(end);
 }
 
 const char *
@@ -232,7 +235,7 @@ add_part(struct strbuf *out, const struct token *t, slice part)
         add_octet(out, t, part.p[i]);
 }
 
-/* Split, reverse, keep the rightmost parts, join with "." (RFC 7208 7.3); no list of parts is made. */
+/* Split, reverse, keep the rightmost parts, join with "." (RFC 7208 7.3); without a list of parts. */
 static void
 add_value(struct strbuf *out, const struct token *t, slice value)
 {
@@ -380,7 +383,7 @@ spf_macro_expand(struct strbuf *out, slice text, const struct spf_macro_facts *f
     }
 }
 
-/* Drop labels from the left until the name fits; one label that does not fit alone is left as it is. */
+/* Drop labels from the left until the name fits; one label that does not fit alone stays. */
 static slice
 cut_to_name(slice s)
 {
@@ -396,7 +399,8 @@ cut_to_name(slice s)
 }
 
 enum status
-spf_macro_target(struct strbuf *scratch, slice domain_spec, const struct spf_macro_facts *facts, slice *out)
+spf_macro_target(struct strbuf *scratch, slice domain_spec, const struct spf_macro_facts *facts,
+                 slice *out)
 {
     strbuf_reset(scratch);
     for (;;) {

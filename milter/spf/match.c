@@ -34,8 +34,8 @@ spf_walk_ask(struct spf_walk *w, enum dns_type type, slice name, bool count_void
     return answer;
 }
 
-/* An answer is there, is not, or could not be had.  A name that DNS cannot carry does not exist (RFC 7208 4.8 leaves it
- * open); it is not asked for, so it is no void lookup. */
+/* An answer is there, is not, or could not be had.  A name that DNS cannot carry does not exist
+ * (RFC 7208 4.8 leaves it open); it is not asked for, so it is no void lookup. */
 static enum spf_match
 judge(struct spf_walk *w, enum dns_type type, slice name, const struct dns_answer *answer)
 {
@@ -52,8 +52,8 @@ judge(struct spf_walk *w, enum dns_type type, slice name, const struct dns_answe
     case DNS_BUDGET:
         break;
     }
-    w->reason = arena_printf(w->arena, "DNS %s for %s of %.*s", dns_status_name(answer->status), dns_type_name(type),
-                             SLICE_ARG(spf_say(w->arena, name, 260)));
+    w->reason = arena_printf(w->arena, "DNS %s for %s of %.*s", dns_status_name(answer->status),
+                             dns_type_name(type), SLICE_ARG(spf_say(w->arena, name, 260)));
     return SPF_MATCH_TEMPERROR;
 }
 
@@ -64,7 +64,8 @@ address_type(const struct spf_walk *w)
 }
 
 static bool
-holds_client(const struct spf_walk *w, const struct dns_answer *answer, unsigned prefix4, unsigned prefix6)
+holds_client(const struct spf_walk *w, const struct dns_answer *answer, unsigned prefix4,
+             unsigned prefix6)
 {
     unsigned prefix = w->rq->client.family == 6 ? prefix6 : prefix4;
     for (size_t i = 0; i < answer->n; i++)
@@ -89,7 +90,8 @@ match_mx(struct spf_walk *w, const struct spf_term *t, slice name)
     if (m != SPF_MATCH)
         return m;
     if (mx->n > SPF_MAX_MX_HOSTS) {
-        w->reason = arena_printf(w->arena, "%.*s has more than 10 MX hosts", SLICE_ARG(spf_say(w->arena, name, 260)));
+        w->reason = arena_printf(w->arena, "%.*s has more than 10 MX hosts",
+                                 SLICE_ARG(spf_say(w->arena, name, 260)));
         return SPF_MATCH_PERMERROR;
     }
     for (size_t i = 0; i < mx->n; i++)
@@ -122,14 +124,16 @@ ask_names(struct spf_walk *w, bool count_void)
         trace_line(w->trace, "only the first 10 of %zu names are looked at", ptr->n);
 }
 
-/* Forwards too?  An error skips the name (5.5).  The names are the client's choice, not the domain's, so an
- * absent one is no void lookup of the domain's record (4.6.4 gives the same reason for its two limits). */
+/* Forwards too?  An error skips the name (5.5).  The names are the client's choice, not the
+ * domain's, so an absent one is no void lookup of the domain's record (4.6.4 gives the same reason
+ * for its two limits). */
 static bool
 is_validated(struct spf_walk *w, struct spf_client_name *n)
 {
     if (n->state == SPF_NAME_UNKNOWN) {
         const struct dns_answer *answer = spf_walk_ask(w, address_type(w), n->name, false);
-        n->state = answer->status == DNS_OK && holds_client(w, answer, 32, 128) ? SPF_NAME_VALID : SPF_NAME_FALSE;
+        n->state = answer->status == DNS_OK && holds_client(w, answer, 32, 128) ? SPF_NAME_VALID
+                                                                                : SPF_NAME_FALSE;
     }
     return n->state == SPF_NAME_VALID;
 }

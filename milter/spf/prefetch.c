@@ -1,14 +1,17 @@
 /*
- * The questions of a check, asked before the check is made.  Records are walked in the order in which they arrive.
+ * The questions of a check, asked before the check is made.  Records are walked in the order in
+ * which they arrive.
  *
- * Race-free without a lock: a slot's answer is stored before `arrived` is counted up, and whoever counts it up from zero
- * works through all slots until it has counted down to zero again.  So one thread at a time touches the rest of the
- * state, and an answer that is there at once is queued rather than nested: no chain of includes drives the C stack.
+ * Race-free without a lock: a slot's answer is stored before `arrived` is counted up, and whoever
+ * counts it up from zero works through all slots until it has counted down to zero again.  So one
+ * thread at a time touches the rest of the state, and an answer that is there at once is queued
+ * rather than nested: no chain of includes drives the C stack.
  *
- * The budget is RFC 7208 4.6.4's.  A tree of records with at most 10 terms is asked in full, and evaluation asks nothing more.
- * Where more terms are known than evaluation may ask, which of them it will reach depends on answers, so nothing more
- * is asked ahead; and a record that alone holds 10 is entered at its first include only, for each further term in there
- * would push another one beyond the limit.
+ * The budget is RFC 7208 4.6.4's.  A tree of records with at most 10 terms is asked in full, and
+ * evaluation asks nothing more. Where more terms are known than evaluation may ask, which of them
+ * it will reach depends on answers, so nothing more is asked ahead; and a record that alone holds
+ * 10 is entered at its first include only, for each further term in there would push another one
+ * beyond the limit.
  */
 #include "mail/domain.h"
 #include "spf/ahead.h"
@@ -19,7 +22,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* Addresses of MX hosts asked early, all mx terms together: 10 terms of 10 hosts would spend the message's whole budget. */
+/* Addresses of MX hosts asked early, all mx terms together: 10 terms of 10 hosts would spend the
+ * message's whole budget. */
 #define AHEAD_MX_HOSTS 20
 
 struct slot {
@@ -62,9 +66,8 @@ ask(struct spf_prefetch *p, const struct spf_question *q, slice domain, struct s
     struct spf_macro_facts facts = p->id.facts;
     facts.domain = domain;
     slice name = domain;
-    if (q->domain_spec.n > 0
-        && (!spf_identity_expands(&p->id, q->domain_spec)
-            || spf_macro_target(scratch, q->domain_spec, &facts, &name) != ST_OK))
+    if (q->domain_spec.n > 0 && (!spf_identity_expands(&p->id, q->domain_spec) ||
+                                 spf_macro_target(scratch, q->domain_spec, &facts, &name) != ST_OK))
         return;
     switch (q->kind) {
     case SPF_ASK_ADDRESS:

@@ -4,8 +4,9 @@
 #include <string.h>
 
 #define LINE_MAX_OCTETS 76
-#define VALUE_MAX 320u /* 64@255, RFC 5321 4.5.3.1 */
-#define COMMENT_MAX 700u /* names of our own and of the domain: the line stays below 998 (RFC 5322 2.1.1) */
+#define VALUE_MAX       320u /* 64@255, RFC 5321 4.5.3.1 */
+#define COMMENT_MAX                                                                                \
+    700u /* names of our own and of the domain: the line stays below 998 (RFC 5322 2.1.1) */
 
 struct field {
     struct strbuf out;
@@ -76,7 +77,8 @@ add_pair(struct field *f, const char *key, slice value)
 }
 
 static void
-add_comment(struct field *f, const struct spf_request *rq, const struct spf_outcome *o, slice client)
+add_comment(struct field *f, const struct spf_request *rq, const struct spf_outcome *o,
+            slice client)
 {
     struct strbuf text;
     strbuf_init(&text, 0);

@@ -9,18 +9,23 @@ static const struct {
     slice name;
     enum spf_mechanism mechanism;
     bool needs_argument;
-    const char *argument; /* what may follow the name: ":" a domain-spec or network, "/" prefix lengths */
+    const char *argument; /* behind the name: ":" a domain-spec or network, "/" prefix lengths */
 } mechanisms[] = {
-    { { "ip4", 3 }, SPF_MECH_IP4, true, ":" },         { { "include", 7 }, SPF_MECH_INCLUDE, true, ":" },
-    { { "ip6", 3 }, SPF_MECH_IP6, true, ":" },         { { "all", 3 }, SPF_MECH_ALL, false, "" },
-    { { "a", 1 }, SPF_MECH_A, false, ":/" },           { { "mx", 2 }, SPF_MECH_MX, false, ":/" },
-    { { "exists", 6 }, SPF_MECH_EXISTS, true, ":" },   { { "ptr", 3 }, SPF_MECH_PTR, false, ":" },
+    { { "ip4", 3 }, SPF_MECH_IP4, true, ":" },
+    { { "include", 7 }, SPF_MECH_INCLUDE, true, ":" },
+    { { "ip6", 3 }, SPF_MECH_IP6, true, ":" },
+    { { "all", 3 }, SPF_MECH_ALL, false, "" },
+    { { "a", 1 }, SPF_MECH_A, false, ":/" },
+    { { "mx", 2 }, SPF_MECH_MX, false, ":/" },
+    { { "exists", 6 }, SPF_MECH_EXISTS, true, ":" },
+    { { "ptr", 3 }, SPF_MECH_PTR, false, ":" },
 };
 
 bool
 spf_record_is(slice txt)
 {
-    return slice_istarts(txt, SLICE("v=spf1")) && (txt.n == VERSION_LENGTH || txt.p[VERSION_LENGTH] == ' ');
+    return slice_istarts(txt, SLICE("v=spf1")) &&
+           (txt.n == VERSION_LENGTH || txt.p[VERSION_LENGTH] == ' ');
 }
 
 /* The next run of octets other than SP; terms are separated by SP alone (RFC 7208 4.6.1). */
@@ -57,7 +62,8 @@ trailing_digits(slice s)
     return n;
 }
 
-/* Take [ "/" n4 ] [ "//" n6 ] off the end of *s.  No domain-spec can end in "/" and digits, so the cut is unambiguous. */
+/* Take [ "/" n4 ] [ "//" n6 ] off the end of *s.  No domain-spec can end in "/" and digits, so the
+ * cut is unambiguous. */
 static const char *
 cut_dual_prefix(slice *s, struct spf_term *t)
 {
@@ -99,7 +105,8 @@ read_network6(slice arg, struct spf_term *t)
         return "an IPv6 prefix length is 0 to 128";
     if (!slice_has(address, ':') || !netaddr_parse(address, &t->network))
         return "not an IPv6 network";
-    if (t->network.family == 4) { /* ::ffff:a.b.c.d is a network of IPv6 here: IPv4 clients match ip4 alone (5) */
+    if (t->network.family ==
+        4) { /* ::ffff:a.b.c.d is a network of IPv6 here: IPv4 clients match ip4 alone (5) */
         uint8_t v4[4];
         memcpy(v4, t->network.bytes, 4);
         memset(&t->network, 0, sizeof(t->network));
@@ -110,7 +117,8 @@ read_network6(slice arg, struct spf_term *t)
     return NULL;
 }
 
-/* `arg` is all behind the mechanism's name, ":" or "/" included.  `known_good`: it has passed before. */
+/* `arg` is all behind the mechanism's name, ":" or "/" included.  `known_good`: it has passed
+ * before. */
 static const char *
 read_argument(slice arg, bool known_good, struct spf_term *t)
 {
@@ -146,7 +154,10 @@ read_mechanism(slice text, bool known_good, struct spf_term *t)
 {
     *t = (struct spf_term){ .text = text, .result = SPF_PASS, .prefix4 = 32, .prefix6 = 128 };
     slice rest = text;
-    static const struct { char sign; enum spf_result result; } qualifiers[] = {
+    static const struct {
+        char sign;
+        enum spf_result result;
+    } qualifiers[] = {
         { '+', SPF_PASS }, { '-', SPF_FAIL }, { '~', SPF_SOFTFAIL }, { '?', SPF_NEUTRAL }
     };
     for (size_t i = 0; i < COUNT(qualifiers); i++)
@@ -222,11 +233,15 @@ read_modifier(slice term, struct spf_record *r)
 enum status
 spf_record_parse(slice text, struct spf_record *out, struct spf_syntax_error *error)
 {
-    struct spf_record r = { .text = text, .redirect = SLICE_EMPTY, .redirect_text = SLICE_EMPTY, .explanation = SLICE_EMPTY };
+    struct spf_record r = { .text = text,
+                            .redirect = SLICE_EMPTY,
+                            .redirect_text = SLICE_EMPTY,
+                            .explanation = SLICE_EMPTY };
     slice word;
     for (size_t at = 0; next_word(text, &at, &word);) {
         struct spf_term t = { 0 };
-        const char *why = is_modifier(word) ? read_modifier(word, &r) : read_mechanism(word, false, &t);
+        const char *why =
+            is_modifier(word) ? read_modifier(word, &r) : read_mechanism(word, false, &t);
         if (why != NULL) {
             *error = (struct spf_syntax_error){ .term = word, .why = why };
             return ST_SYNTAX;

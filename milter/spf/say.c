@@ -58,8 +58,8 @@ spf_trace_answer(struct trace *t, enum dns_type type, slice name, const struct d
 {
     if (t == NULL)
         return;
-    trace_begin(t, "DNS %s %.*s: %s%s", dns_type_name(type), SLICE_ARG(name), dns_status_name(answer->status),
-                answer->from_cache ? " (from the cache)" : "");
+    trace_begin(t, "DNS %s %.*s: %s%s", dns_type_name(type), SLICE_ARG(name),
+                dns_status_name(answer->status), answer->from_cache ? " (from the cache)" : "");
     for (size_t i = 0; i < answer->n; i++)
         trace_record(t, type, &answer->records[i]);
     trace_end(t);

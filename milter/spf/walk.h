@@ -55,6 +55,11 @@ spf_walk_top(struct spf_walk *w)
     return &w->frames[w->depth - 1];
 }
 
+/* ---- load.c */
+enum spf_found { SPF_RECORD_FOUND, SPF_RECORD_NONE, SPF_RECORD_TEMPERROR, SPF_RECORD_PERMERROR };
+/* Fetch, select and check a record (RFC 7208 4.3 to 4.6), and make it the frame's; else w->reason says why not. */
+enum spf_found spf_load_record(struct spf_walk *w, struct spf_frame *f, slice domain, bool first);
+
 /* ---- match.c */
 /* Count one term; false, with the reason set, if it is one too many. */
 bool spf_count_term(struct spf_walk *w);
