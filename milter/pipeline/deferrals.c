@@ -8,7 +8,7 @@
 
 struct entry {
     uint64_t key;
-    int64_t last;   /* Unix time */
+    int64_t last;   /* Unix time of the last deferral counted */
     unsigned count; /* 0: free */
 };
 
@@ -86,10 +86,11 @@ deferrals_note(struct deferrals *d, uint64_t key, int64_t now)
         for (unsigned i = 0; i < WAYS && is_live(e, now); i++)
             if (!is_live(&bucket[i], now) || bucket[i].last < e->last)
                 e = &bucket[i];
-        e->key = key;
-        e->count = 0;
+        *e = (struct entry){ .key = key };
     }
-    e->count++;
-    e->last = now;
+    if (e->count == 0 || now - e->last >= DEFERRALS_APART_S || now < e->last) {
+        e->count++;
+        e->last = now;
+    }
     pthread_mutex_unlock(&d->lock);
 }

@@ -17,7 +17,7 @@
 
 /* The field that tells a delivery agent of a quarantine by header or of a rule's `tag`; arriving ones are to be removed. */
 #define POLICY_TAG_FIELD "X-Vidimus-Quarantine"
-/* A message is deferred so often for DNS trouble; after that OnTempError counts as accept. */
+/* A message is deferred so often for DNS trouble (see deferrals.h); after that OnTempError counts as accept. */
 #define POLICY_MAX_DEFERRALS 5
 
 struct policy_input {

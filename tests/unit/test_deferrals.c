@@ -11,15 +11,19 @@ test_counts(void **state)
     (void)state;
     struct deferrals *d = deferrals_new();
     assert_int_equal(deferrals_count(d, 7, NOW), 0);
+    int64_t last = NOW;
     for (unsigned i = 1; i <= 10; i++) {
-        deferrals_note(d, 7, NOW + (int64_t)i);
-        assert_int_equal(deferrals_count(d, 7, NOW + 10), i);
+        last = NOW + (int64_t)i * DEFERRALS_APART_S;
+        deferrals_note(d, 7, last);
+        deferrals_note(d, 7, last + 1); /* at once again: the same attempt */
+        deferrals_note(d, 7, last + DEFERRALS_APART_S - 1);
+        assert_int_equal(deferrals_count(d, 7, last), i);
     }
-    assert_int_equal(deferrals_count(d, 8, NOW), 0);
-    assert_int_equal(deferrals_count(d, 7, NOW + 10 + DEFERRALS_KEPT_S), 10);
-    assert_int_equal(deferrals_count(d, 7, NOW + 11 + DEFERRALS_KEPT_S), 0);
-    deferrals_note(d, 7, NOW + 11 + DEFERRALS_KEPT_S); /* it begins anew */
-    assert_int_equal(deferrals_count(d, 7, NOW + 11 + DEFERRALS_KEPT_S), 1);
+    assert_int_equal(deferrals_count(d, 8, last), 0);
+    assert_int_equal(deferrals_count(d, 7, last + DEFERRALS_KEPT_S), 10);
+    assert_int_equal(deferrals_count(d, 7, last + 1 + DEFERRALS_KEPT_S), 0);
+    deferrals_note(d, 7, last + 1 + DEFERRALS_KEPT_S); /* it begins anew */
+    assert_int_equal(deferrals_count(d, 7, last + 1 + DEFERRALS_KEPT_S), 1);
     deferrals_free(d);
 }
 
