@@ -49,7 +49,7 @@ static const char *const bad[] = {
     "a:", "a:x", "a:x.", "a:1.2.3.4", "a:example.1", "a:example.", "a:example.com-", "a:example.-com", "a:example.c_m",
     "a/", "a/33", "a/024", "a/00", "a//", "a//129", "a//00", "a/24/64", "a///64", "a//64/24", "a/a", "a:/24", "a://64",
     "a:example.org/", "a:example.org//", "a:example.org/x", "a24", "A:example.org/4294967320",
-    "a:example.org\t", "a:ex\x01mple.org", "a:ex\xc3\xa4mple.org", "a:\x7f.example.org", "\xef\xbb\xbf" "all",
+    "a:example.org\t", "a:ex\x01mple.org", "a:ex\xc3\xa4mple.org", "a:\x7f.example.org", "\357\273\277all",
     "mx:", "mx/33", "ptr:", "ptr/24", "ptr:example.org/24", "exists", "exists:", "exists/24", "exists:example.org/24",
     "ip4", "ip4:", "ip4/24", "ip4:1.2.3", "ip4:1.2.3.4.5", "ip4:1.2.3.256", "ip4:01.2.3.4", "ip4:1.2.3.4/", "ip4:1.2.3.4/33",
     "ip4:1.2.3.4/032", "ip4:1.2.3.4//32", "ip4:1.2.3.4/24//64", "ip4:1.2.3.4:25", "ip4:2001:db8::1", "ip4:%{i}", "ip4: 1.2.3.4",
