@@ -62,6 +62,12 @@ find(struct entry *bucket, uint64_t key, int64_t now)
     return NULL;
 }
 
+static bool
+is_same_attempt(const struct entry *e, int64_t now)
+{
+    return now >= e->last && now - e->last < DEFERRALS_APART_S;
+}
+
 unsigned
 deferrals_count(struct deferrals *d, uint64_t key, int64_t now)
 {
@@ -69,7 +75,7 @@ deferrals_count(struct deferrals *d, uint64_t key, int64_t now)
         return 0;
     pthread_mutex_lock(&d->lock);
     const struct entry *e = find(d->entries[key % BUCKETS], key, now);
-    unsigned count = e == NULL ? 0 : e->count;
+    unsigned count = e == NULL ? 0 : e->count - is_same_attempt(e, now);
     pthread_mutex_unlock(&d->lock);
     return count;
 }
@@ -88,7 +94,7 @@ deferrals_note(struct deferrals *d, uint64_t key, int64_t now)
                 e = &bucket[i];
         *e = (struct entry){ .key = key };
     }
-    if (e->count == 0 || now - e->last >= DEFERRALS_APART_S || now < e->last) {
+    if (e->count == 0 || !is_same_attempt(e, now)) {
         e->count++;
         e->last = now;
     }

@@ -19,7 +19,7 @@ struct deferrals *deferrals_new(void); /* NULL: no memory */
 void deferrals_free(struct deferrals *d); /* NULL is fine */
 /* The same for every attempt to deliver one message: reverse-path, recipients' domains, author and Message-ID. */
 uint64_t deferrals_key(const struct record *r, slice message_id);
-/* How often it was deferred, DEFERRALS_APART_S apart, in the last DEFERRALS_KEPT_S; a NULL table knows nothing. */
+/* How often it was deferred before this attempt in the last DEFERRALS_KEPT_S; a NULL table knows nothing. */
 unsigned deferrals_count(struct deferrals *d, uint64_t key, int64_t now);
 /* It is deferred now. */
 void deferrals_note(struct deferrals *d, uint64_t key, int64_t now);
