@@ -5,6 +5,7 @@
 
 #define HEADER_B_OCTETS 8 /* RFC 6008 4: at least eight, more if two signatures share them */
 #define HEADER_B_MAX 64
+#define SIGNATURES_MAX 50 /* listed; authres_parse() reads 100 results, and the field may come back in an ARC set */
 
 static const char *
 policy_word(enum dmarc_policy p)
@@ -112,17 +113,37 @@ add_iprev(struct authres_builder *b, const struct record *r)
     authres_add_value(b, "policy", "iprev", slice_from(netaddr_text(&r->client, ip)));
 }
 
-slice
-results_field(struct arena *a, const struct config *c, const struct record *r)
+/* `listed` of the signatures, those that pass before others, in the order of the message; the others are counted. */
+static void
+add_signatures(struct arena *a, struct authres_builder *b, const struct record *r, size_t listed)
+{
+    size_t passes = 0;
+    for (size_t i = 0; i < r->n_dkim; i++)
+        passes += r->dkim[i].result == DKIM_PASS;
+    size_t good = passes < listed ? passes : listed, others = listed - good;
+    for (size_t i = 0; i < r->n_dkim; i++) {
+        size_t *left = r->dkim[i].result == DKIM_PASS ? &good : &others;
+        if (*left > 0) {
+            add_dkim(a, b, r, i);
+            --*left;
+        }
+    }
+    if (listed < r->n_dkim) {
+        authres_add_result(b, "dkim", dkim_result_name(DKIM_POLICY));
+        authres_add_comment(b, arena_printf(a, "%zu more signatures are not listed", r->n_dkim - listed));
+    } else if (r->n_dkim == 0) {
+        authres_add_result(b, "dkim", dkim_result_name(DKIM_NONE));
+    }
+}
+
+static slice
+field_with(struct arena *a, const struct config *c, const struct record *r, size_t listed)
 {
     struct authres_builder *b = authres_builder_new(a, slice_from(c->authserv_id), c->maximum_authres_bytes);
     if (b == NULL)
         return (slice){ NULL, 0 };
     add_dmarc(a, b, r);
-    for (size_t i = 0; i < r->n_dkim; i++)
-        add_dkim(a, b, r, i);
-    if (r->n_dkim == 0)
-        authres_add_result(b, "dkim", dkim_result_name(DKIM_NONE));
+    add_signatures(a, b, r, listed);
     if (r->spf != NULL)
         add_spf(b, r->spf, r->spf->domain, r->mail_from.n == 0);
     if (r->spf_helo != NULL && r->mail_from.n > 0)
@@ -130,4 +151,18 @@ results_field(struct arena *a, const struct config *c, const struct record *r)
     add_arc(a, b, r);
     add_iprev(b, r);
     return authres_finish(b);
+}
+
+/* The number of signatures is the sender's choice, so it must neither make the field too long nor be a reason to have none:
+ * as many are listed as there is room for. */
+slice
+results_field(struct arena *a, const struct config *c, const struct record *r)
+{
+    size_t listed = r->n_dkim < SIGNATURES_MAX ? r->n_dkim : SIGNATURES_MAX;
+    slice field = field_with(a, c, r, listed);
+    while (field.p == NULL && listed > 0) {
+        listed -= listed / 4 + 1;
+        field = field_with(a, c, r, listed);
+    }
+    return field;
 }
