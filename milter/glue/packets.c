@@ -5,8 +5,11 @@
  *
  * It also lets a connection that says nothing stay open for ever once a whole packet is read; such are ended here.
  *
- * As with accept() in listener.c, libmilter's read() and close() are bound to those below.  A connection's state is touched
- * by whoever reads from it, one thread at a time.
+ * And it makes five system calls for each packet (poll, poll, read, poll, read), which of a message of 30 header fields were
+ * half the cost.  So what an MTA streams is read ahead, as much as is there, and libmilter's calls are answered from it.
+ *
+ * As with accept() in listener.c, libmilter's poll(), read() and close() are bound to those below.  A connection's state is
+ * touched by whoever reads from it, one thread at a time.
  */
 #undef _FORTIFY_SOURCE /* its inline read() would stand in the way of this one */
 #include "autoconf.h"
@@ -15,6 +18,7 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -22,8 +26,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
+#define AHEAD 65536 /* octets read ahead at most: a body packet of most MTAs */
 #define HEADER 5 /* length of what follows in four octets, which includes the command in the fifth */
 
 #if defined(__SANITIZE_THREAD__)
@@ -46,6 +52,8 @@ struct watched {
     atomic_bool open;
     _Atomic uint32_t active_s; /* when something was read last, seconds of the monotonic clock */
     struct stream stream;
+    unsigned char *ahead;  /* AHEAD octets, from the first that was read; NULL where there is no memory for it */
+    size_t at, end;        /* of it, what libmilter has not asked for yet */
 };
 
 static struct {
@@ -93,6 +101,8 @@ packets_begin(int fd)
     if (w == NULL)
         return;
     w->stream = (struct stream){ .left = 0 };
+    w->ahead = NULL;
+    w->at = w->end = 0;
     atomic_store_explicit(&w->active_s, now_s(), memory_order_relaxed);
     atomic_store(&w->open, true);
     atomic_fetch_add_explicit(&watch.open, 1, memory_order_relaxed);
@@ -164,14 +174,88 @@ take(struct stream *s, const unsigned char *p, size_t n)
     return true;
 }
 
+/* Is there something for libmilter to read?  Looks by reading, which says as much as poll() and spares the read. */
+static bool
+has_more(struct watched *w, int fd)
+{
+    if (w->at < w->end)
+        return true;
+    if (w->ahead == NULL && (w->ahead = malloc(AHEAD)) == NULL)
+        return false;
+    ssize_t got = recv(fd, w->ahead, AHEAD, MSG_DONTWAIT);
+    if (got <= 0)
+        return false; /* nothing yet, the end, or an error: poll() and read() will say which */
+    w->at = 0;
+    w->end = (size_t)got;
+    atomic_store_explicit(&w->active_s, now_s(), memory_order_relaxed);
+    return true;
+}
+
+static struct watched *
+open_of(int fd)
+{
+    struct watched *w = watched_of(fd);
+    return w != NULL && atomic_load_explicit(&w->open, memory_order_relaxed) ? w : NULL;
+}
+
+static int
+poll_kernel(struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+#ifdef SYS_poll
+    return (int)syscall(SYS_poll, fds, n, timeout_ms);
+#else
+    struct timespec t = { .tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000L };
+    return ppoll(fds, n, timeout_ms < 0 ? NULL : &t, NULL);
+#endif
+}
+
+/* One descriptor: a worker, about to read.  Several: the thread that waits for all connections whose worker found nothing
+ * more, so that nothing was read ahead from them; were it ever otherwise, they are seen to be ready here. */
+static int __attribute__((noinline)) /* <poll.h> tells gcc that poll() does not look at what stands in *fds */
+poll_ahead(struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+    struct watched *w = n == 1 && (fds->events & POLLIN) != 0 ? open_of(fds->fd) : NULL;
+    if (w != NULL && has_more(w, fds->fd)) {
+        fds->revents = POLLIN;
+        return 1;
+    }
+    bool some = false;
+    for (nfds_t i = 0; n > 1 && i < n && !some; i++)
+        some = (fds[i].events & POLLIN) != 0 && (w = open_of(fds[i].fd)) != NULL && w->at < w->end;
+    int ready = poll_kernel(fds, n, some ? 0 : timeout_ms);
+    for (nfds_t i = 0; some && ready >= 0 && i < n; i++) {
+        w = (fds[i].events & POLLIN) != 0 && fds[i].revents == 0 ? open_of(fds[i].fd) : NULL;
+        if (w == NULL || w->at == w->end)
+            continue;
+        fds[i].revents = POLLIN;
+        ready++;
+    }
+    return ready;
+}
+
+int
+poll(struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+    return poll_ahead(fds, n, timeout_ms);
+}
+
 ssize_t
 read(int fd, void *buf, size_t n)
 {
-    ssize_t got = syscall(SYS_read, fd, buf, n);
-    struct watched *w = watched_of(fd);
-    if (got <= 0 || w == NULL || !atomic_load_explicit(&w->open, memory_order_relaxed))
-        return got;
-    atomic_store_explicit(&w->active_s, now_s(), memory_order_relaxed);
+    struct watched *w = open_of(fd);
+    if (w == NULL)
+        return syscall(SYS_read, fd, buf, n);
+    ssize_t got;
+    if (w->at < w->end) {
+        got = (ssize_t)(n < w->end - w->at ? n : w->end - w->at);
+        memcpy(buf, w->ahead + w->at, (size_t)got);
+        w->at += (size_t)got;
+    } else {
+        got = syscall(SYS_read, fd, buf, n);
+        if (got <= 0)
+            return got;
+        atomic_store_explicit(&w->active_s, now_s(), memory_order_relaxed);
+    }
     if (take(&w->stream, buf, (size_t)got))
         return got;
     errno = EPROTO;
@@ -181,12 +265,15 @@ read(int fd, void *buf, size_t n)
 int
 close(int fd)
 {
-    struct watched *w = watched_of(fd);
-    if (w == NULL || !atomic_load_explicit(&w->open, memory_order_relaxed))
+    struct watched *w = open_of(fd);
+    if (w == NULL)
         return (int)syscall(SYS_close, fd);
     pthread_mutex_lock(&watch.closing);
     if (atomic_exchange(&w->open, false))
         atomic_fetch_sub_explicit(&watch.open, 1, memory_order_relaxed);
+    free(w->ahead);
+    w->ahead = NULL;
+    w->at = w->end = 0;
     int rc = (int)syscall(SYS_close, fd);
     pthread_mutex_unlock(&watch.closing);
     return rc;

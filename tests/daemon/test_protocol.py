@@ -195,6 +195,31 @@ class Protocol(unittest.TestCase):
         packet(b"Q"),
     ]
 
+    def test_packets_may_come_in_any_pieces(self):
+        """Packets are read ahead: where the pieces end makes no difference, and a second message behind the first is not lost."""
+        body = [packet(b"B", bytes(97 + i % 26 for i in range(60000))) for _ in range(4)]
+        one = self.PACKETS[4:10] + body + [packet(b"E"), packet(b"A")]
+        whole = b"".join(self.PACKETS[:4] + one + one + [packet(b"Q")])
+        answers = {}
+        with self.daemon() as d:
+            for size in (len(whole), 65536, 65535, 16384, 1000, 37):
+                with Milter(d.socket) as m:
+                    m.s.settimeout(20)
+                    got, at = b"", 0
+                    while at < len(whole):
+                        m.s.sendall(whole[at:at + size])
+                        at += size
+                    while True:
+                        more = m.s.recv(1 << 16)
+                        if not more:
+                            break
+                        got += more
+                answers[size] = got
+        first = answers[len(whole)]
+        self.assertEqual(first.count(b"dmarc=pass"), 2)
+        for size, got in answers.items():
+            self.assertEqual(got, first, size)
+
     def settle(self, d, fds, threads):
         until = time.monotonic() + 10
         while time.monotonic() < until and d.fds() > fds:
