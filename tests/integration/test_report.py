@@ -11,6 +11,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -440,6 +441,64 @@ def failure_reports(store):
     equal(w.number("SELECT count(*) FROM failure WHERE state = 'dropped'"), 6, 'the surplus is discarded')
 
 
+def opendmarc_reads_history():
+    """Debian's opendmarc-import takes the history file into a private MariaDB; what it stored is what the spool says."""
+    for program in ('opendmarc-import', 'mariadbd', 'mariadb-install-db', 'mariadb'):
+        if not shutil.which(program, path=os.environ.get('PATH', '') + ':/usr/sbin'):
+            raise Skip('no ' + program)
+    folder = os.path.join(suite.folder, 'mariadb')
+    os.makedirs(folder)
+    as_mysql = []
+    if os.geteuid() == 0:
+        shutil.chown(folder, 'mysql')
+        as_mysql = ['runuser', '-u', 'mysql', '--']
+    quiet = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd='/')
+    subprocess.run(as_mysql + ['mariadb-install-db', '--no-defaults', '--datadir=' + folder + '/data', '--skip-test-db'], check=True, **quiet)
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        port = s.getsockname()[1]
+    sock = folder + '/s'
+    server = subprocess.Popen(as_mysql + ['/usr/sbin/mariadbd', '--no-defaults', '--datadir=' + folder + '/data', '--socket=' + sock,
+                                          '--bind-address=127.0.0.1', '--port=%d' % port, '--pid-file=' + folder + '/pid'], **quiet)
+    try:
+        def sql(text, database='opendmarc'):
+            user = 'root' if os.geteuid() == 0 else 'mysql'
+            return subprocess.run(['mariadb', '--no-defaults', '-S', sock, '-u', user, '-N', '-B', database], input=text, check=True, text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+        for _ in range(120):
+            try:
+                sql('CREATE DATABASE IF NOT EXISTS opendmarc', '')
+                break
+            except subprocess.CalledProcessError:
+                time.sleep(0.5)
+        sql("CREATE USER t@localhost IDENTIFIED BY 'x'; CREATE USER t@'127.0.0.1' IDENTIFIED BY 'x'; "
+            "GRANT ALL ON opendmarc.* TO t@localhost; GRANT ALL ON opendmarc.* TO t@'127.0.0.1'")
+        with open('/usr/share/dbconfig-common/data/opendmarc/install/mysql') as f:
+            sql(f.read())
+        w = World('history', Sqlite(suite.folder))
+        history = os.path.join(w.folder, 'opendmarc.dat')
+        subprocess.run([GEN, w.spool, '300', '5', '10', '20', str(YESTERDAY), '1000', 'plain', history], check=True, **{'stdout': subprocess.DEVNULL})
+        lines = w.lines()
+        p = subprocess.run(['/usr/sbin/opendmarc-import', '--dbhost=127.0.0.1', '--dbport=%d' % port, '--dbname=opendmarc', '--dbuser=t',
+                            '--dbpasswd=x', '--input=' + history], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        equal((p.returncode, p.stdout), (0, ''), 'opendmarc-import')
+        equal(int(sql('SELECT count(*) FROM messages')), len(lines))
+        equal(int(sql('SELECT count(*) FROM signatures')), sum(len(x['dkim']) for x in lines), 'signatures')
+        for column, word in (('align_spf', 'spf_aligned'), ('align_dkim', 'dkim_aligned')):
+            equal(int(sql('SELECT count(*) FROM messages WHERE %s = 4' % column)), sum(x['dmarc'][word] for x in lines), column)
+        for number, action in ((0, 'reject'), (2, 'accept'), (4, 'quarantine')):
+            equal(int(sql('SELECT count(*) FROM messages WHERE disp = %d' % number)), sum(x['action'] == action for x in lines), action)
+        got = collections.Counter(line.split('\t')[0] for line in
+                                  sql('SELECT d.name FROM messages m JOIN domains d ON d.id = m.from_domain').splitlines())
+        equal(got, collections.Counter(x['header_from'] for x in lines), 'author domains')
+        rua = dict(line.split('\t') for line in sql('SELECT d.name, r.repuri FROM requests r JOIN domains d ON d.id = r.domain').splitlines())
+        equal(rua, {x['header_from']: ','.join(x['dmarc']['published']['rua']) if x['dmarc']['published'] else '' for x in lines}, 'rua')
+    finally:
+        with open(folder + '/pid') as f:
+            os.kill(int(f.read()), signal.SIGTERM)
+        server.wait()
+
+
 def forgetting(store):
     w = World('expire', store)
     w.generate(1000, domains=6)
@@ -470,6 +529,8 @@ def main():
         for t in tests:
             if not only or t.__name__ in only or name in only:
                 suite.test('%s: %s' % (name, t.__name__), t, store)
+    if not only or 'history' in only:
+        suite.test('history', opendmarc_reads_history)
     if not binaries():
         suite.test('postgresql', lambda: (_ for _ in ()).throw(Skip('Debian\'s package postgresql is not installed')))
     suite.finish()

@@ -1,12 +1,13 @@
 /*
  * genspool.c - fill a spool with made-up records by the daemon's own code.
- *   genspool DIR COUNT [SEED [DOMAINS [SOURCES [FIRST-UNIX-SECOND [STEP-MS [hostile]]]]]]
+ *   genspool DIR COUNT [SEED [DOMAINS [SOURCES [FIRST-UNIX-SECOND [STEP-MS [plain|hostile [HISTORY-FILE]]]]]]]
  * Prints a line "N octets M us CPU-us" at the end.  With "-" as DIR the lines go to standard output.
  */
 #include "autoconf.h"
 
 #include "base/clock.h"
 #include "config/config.h"
+#include "record/history.h"
 #include "record/spool.h"
 #include "spoolgen.h"
 
@@ -33,7 +34,7 @@ int
 main(int argc, char **argv)
 {
     if (argc < 3) {
-        fputs("usage: genspool DIR COUNT [SEED [DOMAINS [SOURCES [FIRST [STEP-MS [hostile]]]]]]\n", stderr);
+        fputs("usage: genspool DIR COUNT [SEED [DOMAINS [SOURCES [FIRST [STEP-MS [plain|hostile [HISTORY]]]]]]]\n", stderr);
         return 64;
     }
     uint64_t count = argument(argc, argv, 2, 0), octets = 0, spent = 0;
@@ -63,6 +64,8 @@ main(int argc, char **argv)
         else if (spool_append(s, line) != ST_OK)
             return 74;
         spent += cpu_us() - before;
+        if (argc > 9 && history_append(argv[9], history_text(a, r)) != ST_OK)
+            return 74;
         octets += line.n + 1;
         arena_free(a);
     }
