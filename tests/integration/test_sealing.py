@@ -16,7 +16,7 @@ import dkim
 from harness import BUILD, PACKAGES, TOOL, Suite, check, equal
 from world import QUEUE_OWNER, Daemon, Nsd, free_port, wait_for
 from world.messages import Keys, text, zone
-from world.mta import Postfix
+from world.mta import Postfix, Sendmail
 
 suite = Suite()
 keys = Keys()
@@ -106,7 +106,8 @@ class Sealer:
         signing = write(os.path.join(self.where, 'SigningTable'), '* seal\n')
         settings = {'AuthservID': 'mx.forward.example', 'ArcSeal': 'yes', 'KeyTable': self.key_table, 'SigningTable': signing}
         settings.update(options)
-        self.daemon = suite.started(Daemon(BUILD, os.path.join(self.where, 'vidimus'), dns.port, settings))
+        spec = settings.pop('Socket', None)
+        self.daemon = suite.started(Daemon(BUILD, os.path.join(self.where, 'vidimus'), dns.port, settings, spec))
 
     def holders(self):
         """Pids of the key holders, found as children of the launcher."""
@@ -307,6 +308,33 @@ def wedged_holder(dns, first, on_error, code):
         check(words in output, '%s in the log' % words)
 
 
+def by_next_hop(dns, first):
+    """SealFor by the MTA's transport: what stays is not sealed.  Postfix gives our recipient to its transport `virtual`."""
+    for target, seals in (('transport:smtp', 0), ('transport:virtual', 1), ('relay:receiver.example', 1), ('relay:[far.example]', 0)):
+        sealer = Sealer('hop-' + re.sub(r'\W', '-', target), dns, 'seal %s:one:%s\n' % (MILTER, first), SealFor=target, RecordDirectory='')
+        mta = suite.started(Postfix(PACKAGES, os.path.join(sealer.where, 'mta'), sealer.daemon.postfix_form()))
+        send(mta, rcpt='anna@receiver.example', data=text('Club <club@club.example>', target), mail_from='club@club.example',
+             ip='192.0.2.30', host='mx.club.example')
+        wait_for('delivery', lambda: len(mta.delivered()) == 1)
+        equal(len(header(mta.delivered()[0], 'ARC-Seal')), seals, target)
+
+
+def through_sendmail(dns, first):
+    """Sendmail too delivers what was signed."""
+    run_folder = os.path.join('/run', os.path.basename(suite.folder))  # no socket in /tmp for Sendmail
+    os.makedirs(run_folder, exist_ok=True)
+    shutil.chown(run_folder, QUEUE_OWNER)
+    sealer = Sealer('sendmail', dns, 'seal %s:one:%s\n' % (MILTER, first), RecordDirectory='', Socket='unix:%s/milter.sock' % run_folder)
+    mta = suite.started(Sendmail(PACKAGES, os.path.join(sealer.where, 'mta'), sealer.daemon.socket))
+    with mta.client() as s:
+        s.sendmail('club@club.example', ['anna@receiver.example'], text('Club <club@club.example>', 'By Sendmail', extra='X-Long: %s\r\n' % ('word ' * 15)))
+    wait_for('delivery', lambda: len(mta.delivered()) == 1)
+    got = mta.delivered()[0]
+    equal(len(header(got, 'ARC-Seal')), 1, 'seals')
+    check(verified(got), 'dkimpy verifies the seal')
+    shutil.rmtree(run_folder, ignore_errors=True)
+
+
 def main():
     where = folder('keys')
     first, record_one = make_key(where, 'one')
@@ -315,6 +343,8 @@ def main():
     for selector, record in (('one', record_one), ('two', record_two)):
         TXT['%s._domainkey.%s' % (selector, MILTER)] = ''.join(re.findall(r'"(.*?)"', record)).encode()
     suite.test('two passes, the override at the receiver, the refusal without', saved_by_the_seal, dns, 'seal %s:one:%s\n' % (MILTER, first))
+    suite.test('SealFor by the next hop', by_next_hop, dns, first)
+    suite.test('sealed through Sendmail', through_sendmail, dns, first)
     suite.test('keys swapped and holders killed under load', keys_swapped_under_load, dns, first, second,
                int(os.environ.get('VIDIMUS_MESSAGES', '400')))
     suite.test('a wedged holder, SealOnError accept', wedged_holder, dns, first, 'accept', '250')
