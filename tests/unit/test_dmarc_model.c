@@ -161,7 +161,9 @@ make_names(struct tree *t)
         int from = level_start, to = level_start + level_n;
         for (int x = from; x < to; x++)
             for (int i = 0; i < 2; i++) {
-                snprintf(t->name[n], sizeof(t->name[n]), "%c.%.20s", letters[i], t->name[x]);
+                char above[sizeof(t->name[x])];
+                memcpy(above, t->name[x], sizeof(above));
+                snprintf(t->name[n], sizeof(t->name[n]), "%c.%.20s", letters[i], above);
                 t->parent[n++] = x;
             }
         level_start = to;
