@@ -3,6 +3,7 @@
 #include "glue/parts.h"
 #include "crypto/keys.h"
 #include "dns/network.h"
+#include "pipeline/deferrals.h"
 #include "record/spool.h"
 
 #include <errno.h>
@@ -156,6 +157,21 @@ part_keys(struct part *old)
     struct strbuf none;
     strbuf_init(&none, 0);
     return old != NULL ? part_hold(old) : part_new(key_cache_new(PUBLIC_KEYS_KEPT), free_keys, &none, NULL);
+}
+
+static void
+free_deferrals(void *d)
+{
+    deferrals_free(d);
+}
+
+/* A reload does not begin to count anew. */
+struct part *
+part_deferrals(struct part *old)
+{
+    struct strbuf none;
+    strbuf_init(&none, 0);
+    return old != NULL ? part_hold(old) : part_new(deferrals_new(), free_deferrals, &none, NULL);
 }
 
 static void

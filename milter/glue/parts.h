@@ -1,5 +1,5 @@
 /*
- * parts.h - what outlives one configuration: log, resolver with its cache, public keys, spool.  Counted; carried over to the
+ * parts.h - what outlives one configuration: log, resolver with its cache, public keys, spool, deferrals.  Counted; carried over to the
  * next generation where the options that made it are the same.
  * Threads: counting is atomic; the things themselves are thread-safe by their own headers.
  */
@@ -14,13 +14,14 @@ struct part;
 
 struct part *part_hold(struct part *p); /* NULL is fine here and below */
 void part_release(struct part *p);
-void *part_thing(const struct part *p); /* the struct log, resolver, key_cache or spool; NULL of NULL */
+void *part_thing(const struct part *p); /* the struct log, resolver, key_cache, spool or deferrals; NULL of NULL */
 
 /* Each gives a count on a part made from `c`, or on `old` (may be NULL) if that would be the same.
  * NULL: no memory, or what stands in `errors`. */
 struct part *part_log(const struct config *c, bool verbose, struct part *old);
 struct part *part_resolver(const struct config *c, struct part *old, struct strbuf *errors);
 struct part *part_keys(struct part *old);
+struct part *part_deferrals(struct part *old);
 struct part *part_spool(const struct config *c, struct part *log, struct part *old, struct strbuf *errors);
 
 #endif

@@ -34,6 +34,7 @@ generation_release(struct generation *g)
     part_release(g->spool_part);
     part_release(g->resolver_part);
     part_release(g->keys_part);
+    part_release(g->deferrals_part);
     part_release(g->log_part);
     config_release(g->config);
     free(g);
@@ -50,9 +51,11 @@ make_parts(const struct service *s, struct generation *g, const struct generatio
     g->log = part_thing(g->log_part);
     g->resolver_part = part_resolver(c, old->resolver_part, errors);
     g->keys_part = part_keys(old->keys_part);
+    g->deferrals_part = part_deferrals(old->deferrals_part);
     if (c->record_directory != NULL)
         g->spool_part = part_spool(c, g->log_part, old->spool_part, errors);
     bool good = g->log_part != NULL && g->resolver_part != NULL && g->keys_part != NULL &&
+                g->deferrals_part != NULL &&
                 (g->spool_part != NULL || c->record_directory == NULL);
     if (!good && errors->n == 0)
         strbuf_add_str(errors, "out of memory\n");
@@ -84,6 +87,7 @@ generation_new(const struct service *s, struct config *c, const struct generatio
         .resolver = part_thing(g->resolver_part),
         .keys = part_thing(g->keys_part),
         .spool = part_thing(g->spool_part),
+        .deferrals = part_thing(g->deferrals_part),
         .log = g->log,
     };
     if (good && c->arc_seal && s->setup.launcher != NULL) {

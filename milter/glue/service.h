@@ -22,7 +22,7 @@ struct generation {
     struct log *log;           /* of log_part */
     struct pipeline *pipeline; /* NULL only while it is being built */
     struct signer *signer;     /* the pipeline's; NULL: nothing is sealed */
-    struct part *log_part, *resolver_part, *keys_part, *spool_part;
+    struct part *log_part, *resolver_part, *keys_part, *spool_part, *deferrals_part;
 };
 
 struct service_setup {

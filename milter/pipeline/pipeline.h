@@ -15,6 +15,7 @@
 #include "record/record.h"
 
 struct config;
+struct deferrals;
 struct key_cache;
 struct resolver;
 struct signer;
@@ -27,6 +28,7 @@ struct pipeline_parts {
     struct resolver *resolver;  /* borrowed; NULL only for `-n` */
     struct key_cache *keys;     /* borrowed */
     struct spool *spool;        /* borrowed; NULL: no records */
+    struct deferrals *deferrals; /* borrowed; NULL: none are remembered, so none is the last */
     struct log *log;            /* borrowed; NULL: silent */
     struct signer *signer;      /* taken over, also on failure (crypto/signer.h); NULL: nothing is sealed */
     int64_t now;                /* Unix time to judge by; 0: the clock */

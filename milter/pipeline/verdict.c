@@ -1,6 +1,7 @@
 #include "pipeline/state.h"
 
 #include "base/clock.h"
+#include "pipeline/deferrals.h"
 #include "pipeline/forged.h"
 #include "pipeline/iprev.h"
 #include "pipeline/policy.h"
@@ -120,9 +121,14 @@ decide(struct message *m, struct policy_outcome *out)
                                .contradiction = m->contradiction,
                                .now = r->time_ms / 1000 };
     r->exempt = in.exempt_reason != NULL;
+    const struct header_field *id = header_list_find(m->headers, SLICE("Message-ID"), 1);
+    uint64_t attempt = deferrals_key(r, id == NULL ? SLICE_EMPTY : id->value);
+    in.deferrals = deferrals_count(m->p->parts.deferrals, attempt, in.now);
     message_note(m, policy_decide(m->a, m->c, m->p->rules, m->p->sealers, &in, m->t, out));
     if (m->trouble != ST_OK)
         return;
+    if (out->action == ACTION_TEMPFAIL)
+        deferrals_note(m->p->parts.deferrals, attempt, in.now);
     r->action = out->action;
     r->would = out->would;
     if (out->rule != NULL && out->rule->seal != RULE_SEAL_AS_CONFIGURED)
