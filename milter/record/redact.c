@@ -29,7 +29,24 @@ is_atom(char c)
     return ascii_is_alnum(c) || (unsigned char)c >= 0x80 || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~.", c) != NULL);
 }
 
-/* Where the local part before the "@" at `at` begins: a quoted string, or what may stand in an atom. */
+static bool
+is_space(char c)
+{
+    return ascii_is_wsp(c) || c == '\r' || c == '\n';
+}
+
+/* As far back as an address can reach: what is hashed too much costs nothing, what is hashed too little is somebody's name. */
+static size_t
+delimiter_before(slice s, size_t at)
+{
+    size_t i = at;
+    while (i > 0 && strchr("<,;:", s.p[i - 1]) == NULL)
+        i--;
+    return i;
+}
+
+/* Where the local part before the "@" at `at` begins: a quoted string, an atom; or, with white space or comments between its
+ * words or before the "@" (RFC 5322 4.4 obs-local-part), everything since the last delimiter. */
 static size_t
 local_start(slice s, size_t at)
 {
@@ -37,11 +54,16 @@ local_start(slice s, size_t at)
     if (i > 0 && s.p[i - 1] == '"') {
         for (i--; i > 0 && (s.p[i - 1] != '"' || (i > 1 && s.p[i - 2] == '\\')); i--)
             ;
-        return i > 0 ? i - 1 : 0;
+        i -= i > 0;
+    } else {
+        while (i > 0 && is_atom(s.p[i - 1]))
+            i--;
     }
-    while (i > 0 && is_atom(s.p[i - 1]))
-        i--;
-    return i;
+    size_t before = i;
+    while (before > 0 && is_space(s.p[before - 1]))
+        before--;
+    bool more = i == at || s.p[i] == '.' || (before > 0 && (s.p[before - 1] == '.' || s.p[before - 1] == ')'));
+    return more ? delimiter_before(s, at) : i;
 }
 
 /* Text from anywhere, made to fit a 7-bit part: line ends as LF, the rest of what is not printable as "?". */
