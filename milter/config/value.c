@@ -195,7 +195,12 @@ set_text(struct loading *l, struct config *c, size_t option, slice v)
         bad_word(l, option, v, "");
         return;
     }
-    if (d->type == OT_PATH && v.p[0] != '/') {
+    /* as tables are named elsewhere; ours are always files, with patterns where they have them */
+    if (d->type == OT_PATH && slice_istarts(v, SLICE("refile:")))
+        v = slice_tail(v, 7);
+    else if (d->type == OT_PATH && slice_istarts(v, SLICE("file:")))
+        v = slice_tail(v, 5);
+    if (d->type == OT_PATH && (v.n == 0 || v.p[0] != '/')) {
         setting_problem(l, option, "%s: \"%.*s\" is not an absolute path", d->name, SLICE_ARG(slice_head(v, 200)));
         return;
     }

@@ -208,7 +208,7 @@ launcher_run(int fd, const struct keyholder_setup *setup)
         signal(ignored[i], SIG_IGN);
     sigaction(SIGCHLD, &wake, NULL);
     prctl(PR_SET_NAME, "vidimus-launch", 0, 0, 0);
-    if (!keyholder_close_up())
+    if (!keyholder_close_up() || !keyholder_sandbox_launcher())
         _exit(1);
     do {
         struct pollfd p = { .fd = fd, .events = POLLIN };

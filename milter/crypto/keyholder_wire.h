@@ -54,6 +54,8 @@ struct sign_reply {
 _Noreturn void keyholder_serve(int fd, const struct keyholder_setup *setup, const struct signer_keys *list, struct strbuf *errors);
 /* keyholder_sandbox.c: from now on, on all threads, only what signing needs.  False: it could not be had. */
 bool keyholder_sandbox(void);
+/* For the launcher, which has to open files and to fork: never exec, listen, or look into another process. */
+bool keyholder_sandbox_launcher(void);
 /* No core, no tracing by the same user, no privileges by exec.  Again after each change of user. */
 bool keyholder_close_up(void);
 

@@ -372,6 +372,13 @@ the_kernel_says_so_of_the_holder(void **state)
     status_line(pid, "Seccomp:", text, sizeof(text));
     assert_int_equal(atoi(text), 2);
 #endif
+    const pid_t launcher = keyholder_launcher_pid(p.launcher);
+    status_line(launcher, "NoNewPrivs:", text, sizeof(text));
+    assert_int_equal(atoi(text), 1);
+#ifdef HAVE_SECCOMP
+    status_line(launcher, "Seccomp:", text, sizeof(text));
+    assert_int_equal(atoi(text), 2);
+#endif
     if (geteuid() == 0) {
         unsigned ids[4];
         status_line(pid, "Uid:", text, sizeof(text));
