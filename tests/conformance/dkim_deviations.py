@@ -74,7 +74,7 @@ CLASSES = [
     (('python3-dkim',), 'leaves white space behind the value of b= in the hash (RFC 6376 3.7)',
      both(we_pass, in_signature(rb'[;\s]b[ \t\r\n]*=[^;]*[ \t\r\n]+(;|$)'))),
     (('python3-dkim',), 'does not read a field with white space before the colon (RFC 5322 4.5)',
-     both(we_pass, said('Unexpected characters in RFC822 header'), in_message(rb'(?m)^[!-9;-~]+[ \t]+:'))),
+     in_message(rb'(?m)^[!-9;-~]+[ \t]+:')),
     (('libopendkim', 'Mail::DKIM'), 'no CRLF at the end of the body: one is added before hashing (RFC 6376 3.4.3, 3.4.4)',
      both(we_pass, lambda d: not d.message.endswith(b'\r\n'))),
     (('Mail::DKIM',), 'takes RSA keys of 512 bits (RFC 8301 3.2)', reason('key too small')),

@@ -51,5 +51,7 @@ while (defined(my $size = <STDIN>)) {
         my $result = eval { $a->PRINT($message); $a->CLOSE; $a->result } // 'died';
         push @out, "arc=$result=";
     }
-    print join('|', @out), "\n";
+    my $line = join('|', @out);
+    $line =~ s/[^ -~]/?/g; # a tag of the message may hold anything
+    print "$line\n";
 }

@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The keys of the seeds, which are i=1 and i=2 of a chain that passes. */
 static const char zone[] =
-#include "arc_set_zone.h"
+#include "signed_zone.h"
     ;
 
 static struct header_list *
