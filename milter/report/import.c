@@ -15,8 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BATCH_BYTES ((size_t)4 << 20) /* of spool a transaction: some thousand records */
-#define LINE_BYTES_MAX ((size_t)16 << 20)
+/* Of spool a transaction, some ten thousand records: the more there are, the fewer pages of the store are written twice. */
+#define BATCH_BYTES ((size_t)16 << 20)
+#define LINE_BYTES_MAX ((size_t)32 << 20)
 #define RETRIES 20
 
 struct job {

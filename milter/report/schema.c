@@ -4,24 +4,25 @@
 
 #include <stdio.h>
 
-/* Days are YYYYMMDD in UTC, times Unix seconds unless a name says otherwise.  $RAW is the one place where the two differ. */
+/* Days are YYYYMMDD in UTC, times Unix seconds unless a name says otherwise.  $RAW and $KEYED are the places where the two
+ * databases differ: SQLite keeps a keyed table in the order of its key, instead of an index beside it. */
 static const char *const version1[] = {
     "CREATE TABLE segment (name TEXT NOT NULL PRIMARY KEY, taken BIGINT NOT NULL, lines BIGINT NOT NULL, "
-    "set_aside BIGINT NOT NULL, seen BIGINT NOT NULL)",
+    "set_aside BIGINT NOT NULL, seen BIGINT NOT NULL) $KEYED",
     "$RAW",
     "CREATE INDEX raw_author ON raw (author, day)",
     "CREATE TABLE aside (segment TEXT NOT NULL, at_octet BIGINT NOT NULL, seen BIGINT NOT NULL, reason TEXT NOT NULL, "
     "line TEXT NOT NULL, PRIMARY KEY (segment, at_octet))",
     "CREATE TABLE policy (day INTEGER NOT NULL, domain TEXT NOT NULL, time_ms BIGINT NOT NULL, published TEXT NOT NULL, "
-    "PRIMARY KEY (day, domain))",
+    "PRIMARY KEY (day, domain)) $KEYED",
     "CREATE TABLE report_row (day INTEGER NOT NULL, domain TEXT NOT NULL, row_key TEXT NOT NULL, content TEXT NOT NULL, "
-    "messages BIGINT NOT NULL, PRIMARY KEY (day, domain, row_key))",
+    "messages BIGINT NOT NULL, PRIMARY KEY (day, domain, row_key)) $KEYED",
     "CREATE TABLE traffic (day INTEGER NOT NULL, author TEXT NOT NULL, source TEXT NOT NULL, messages BIGINT NOT NULL, "
     "spf BIGINT NOT NULL, dkim BIGINT NOT NULL, passed BIGINT NOT NULL, quarantined BIGINT NOT NULL, rejected BIGINT NOT NULL, "
     "deferred BIGINT NOT NULL, would_quarantine BIGINT NOT NULL, would_reject BIGINT NOT NULL, "
-    "PRIMARY KEY (day, author, source))",
+    "PRIMARY KEY (day, author, source)) $KEYED",
     "CREATE TABLE let_through (day INTEGER NOT NULL, author TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, "
-    "messages BIGINT NOT NULL, PRIMARY KEY (day, author, kind, name))",
+    "messages BIGINT NOT NULL, PRIMARY KEY (day, author, kind, name)) $KEYED",
     "CREATE TABLE report (day INTEGER NOT NULL, domain TEXT NOT NULL, report_id TEXT NOT NULL, file_name TEXT NOT NULL, "
     "made BIGINT NOT NULL, row_count BIGINT NOT NULL, messages BIGINT NOT NULL, body TEXT NOT NULL, "
     "PRIMARY KEY (day, domain))",
@@ -71,6 +72,24 @@ version_of(struct store *s, int64_t *version)
     return store_query_int(s, "SELECT version FROM vidimus_schema WHERE name = 'reports'", STORE_NO_VALUES, 0, version);
 }
 
+static enum status
+make(struct store *s, const char *statement)
+{
+    bool pg = store_kind(s) == STORE_POSTGRESQL;
+    slice head, rest, text = slice_from(statement);
+    struct strbuf sql;
+    if (text.p[0] == '$')
+        return store_run(s, pg ? raw_pg : raw_sqlite, STORE_NO_VALUES, NULL);
+    strbuf_init(&sql, 0);
+    if (slice_cut(text, '$', &head, &rest))
+        strbuf_printf(&sql, "%.*s%s", SLICE_ARG(head), pg ? "" : "WITHOUT ROWID");
+    else
+        strbuf_add(&sql, text);
+    enum status st = strbuf_status(&sql) == ST_OK ? store_run_once(s, strbuf_str(&sql)) : ST_NOMEM;
+    strbuf_clear(&sql);
+    return st;
+}
+
 /* From the version before to this one.  Another process may be at the same: the first statement decides. */
 static enum status
 step(struct store *s, int64_t to)
@@ -84,12 +103,8 @@ step(struct store *s, int64_t to)
     else
         st = store_run(s, "UPDATE vidimus_schema SET version = $1 WHERE name = 'reports' AND version = $1 - 1",
                        STORE_VALUES(store_int(to)), &changed);
-    for (const char *const *sql = versions[to - 1]; st == ST_OK && changed == 1 && *sql != NULL; sql++) {
-        const char *text = *sql;
-        if (text[0] == '$')
-            text = store_kind(s) == STORE_POSTGRESQL ? raw_pg : raw_sqlite;
-        st = store_run(s, text, STORE_NO_VALUES, NULL);
-    }
+    for (const char *const *sql = versions[to - 1]; st == ST_OK && changed == 1 && *sql != NULL; sql++)
+        st = make(s, *sql);
     if (st == ST_OK)
         st = store_commit(s);
     if (st != ST_OK)

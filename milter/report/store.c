@@ -76,6 +76,12 @@ store_run(struct store *s, const char *sql, const struct store_value *v, size_t 
     return s->backend->run(s, sql, v, n, changed);
 }
 
+enum status
+store_run_once(struct store *s, const char *sql)
+{
+    return s->backend->run_once(s, sql);
+}
+
 struct store_rows *
 store_query(struct store *s, const char *sql, const struct store_value *v, size_t n)
 {

@@ -50,6 +50,8 @@ enum status store_begin(struct store *s); /* SQLite: with the write lock */
 enum status store_commit(struct store *s);
 void store_rollback(struct store *s);
 
+/* A statement that is made for this once, whose text need not last. */
+enum status store_run_once(struct store *s, const char *sql);
 /* A statement without rows.  *changed may be NULL. */
 enum status store_run(struct store *s, const char *sql, const struct store_value *v, size_t n, uint64_t *changed);
 

@@ -11,6 +11,7 @@ struct store_backend {
     enum status (*commit)(struct store *s);
     void (*rollback)(struct store *s);
     enum status (*run)(struct store *s, const char *sql, const struct store_value *v, size_t n, uint64_t *changed);
+    enum status (*run_once)(struct store *s, const char *sql);
     struct store_rows *(*query)(struct store *s, const char *sql, const struct store_value *v, size_t n);
     bool (*next)(struct store_rows *r);
     int64_t (*column_int)(struct store_rows *r, int column);

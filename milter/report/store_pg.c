@@ -117,6 +117,12 @@ run(struct store *s, const char *sql, const struct store_value *v, size_t n, uin
 }
 
 static enum status
+run_once(struct store *s, const char *sql)
+{
+    return plain((struct pg *)s, sql);
+}
+
+static enum status
 begin(struct store *s)
 {
     struct pg *g = (struct pg *)s;
@@ -431,6 +437,7 @@ close_store(struct store *s)
 
 static const struct store_backend pg_backend = {
     .kind = STORE_POSTGRESQL, .close = close_store, .begin = begin, .commit = commit, .rollback = rollback, .run = run,
+    .run_once = run_once,
     .query = query, .next = next, .column_int = column_int, .column_text = column_text, .rows_free = rows_free,
     .bulk_begin = bulk_begin, .bulk_row = bulk_row, .bulk_end = bulk_end, .known = known, .day_begin = day_begin,
     .days_drop = days_drop, .lock = lock, .unlock = unlock,

@@ -138,6 +138,13 @@ run(struct store *s, const char *sql, const struct store_value *v, size_t n, uin
 }
 
 static enum status
+run_once(struct store *s, const char *sql)
+{
+    struct lite *l = (struct lite *)s;
+    return sqlite3_exec(l->db, sql, NULL, NULL, NULL) == SQLITE_OK ? ST_OK : failed(l);
+}
+
+static enum status
 begin(struct store *s)
 {
     return run(s, "BEGIN IMMEDIATE", NULL, 0, NULL);
@@ -355,6 +362,7 @@ close_store(struct store *s)
 
 static const struct store_backend sqlite_backend = {
     .kind = STORE_SQLITE, .close = close_store, .begin = begin, .commit = commit, .rollback = rollback, .run = run,
+    .run_once = run_once,
     .query = query, .next = next, .column_int = column_int, .column_text = column_text, .rows_free = rows_free,
     .bulk_begin = bulk_begin, .bulk_row = bulk_row, .bulk_end = bulk_end, .known = known, .day_begin = day_begin,
     .days_drop = days_drop, .lock = lock, .unlock = unlock,

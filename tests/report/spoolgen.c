@@ -135,7 +135,9 @@ spoolgen_next(struct spoolgen *g, struct arena *a)
     struct record *r = need(arena_zalloc(a, sizeof(*r)));
     struct spf_outcome *spf = need(arena_zalloc(a, sizeof(*spf)));
     slice *rcpt = need(arena_alloc(a, sizeof(*rcpt)));
-    uint64_t n = g->number++, d = spoolgen_random(g, g->domains), ip = spoolgen_random(g, g->sources);
+    uint64_t n = g->number++, d = spoolgen_random(g, g->domains);
+    /* A domain's mail comes from a few sources of its own, and now and then from anywhere. */
+    uint64_t ip = spoolgen_random(g, 10) == 0 ? spoolgen_random(g, g->sources) : (d * 37 + spoolgen_random(g, 6)) % g->sources;
     bool spf_pass = spoolgen_random(g, 3) != 0, dkim_pass = spoolgen_random(g, 2) != 0;
     r->id = arena_printf(a, "%s-1-%llu-0", g->host, (unsigned long long)n);
     r->queue_id = g->hostile ? hostile_text(g, a) : arena_printf(a, "4cRz%llu", (unsigned long long)n);
