@@ -351,6 +351,75 @@ tags_of_the_fields_are_judged(void **state)
     }
 }
 
+/* One verification in an arena of so many octets.  ST_OK only with the right results. */
+static enum status
+verify_within(size_t limit, slice head, struct resolver *dns)
+{
+    struct header_limits none = { 0, 0 };
+    struct arena *a = arena_new(limit);
+    struct dns_session *s = dns_session_new(dns, &bed->limits);
+    struct header_list *l = header_list_new(a, &none);
+    struct dkim *d = dkim_new(a, s, bed->keys, &bed->options);
+    struct arc *c = arc_new(a, s, bed->keys, &bed->options);
+    struct body_canon *canon = body_canon_new(a);
+    const struct dkim_result *results;
+    size_t n;
+    struct arc_result arc;
+    enum status st = l == NULL || d == NULL || c == NULL || canon == NULL ? ST_NOMEM : ST_OK;
+    while (st == ST_OK && head.n > 0) {
+        size_t end = 0;
+        slice name, value;
+        do
+            end = end + slice_find(slice_tail(head, end), '\n') + 1;
+        while (end < head.n && ascii_is_wsp(head.p[end]));
+        slice_cut(slice_head(head, end - 2), ':', &name, &value);
+        st = header_list_add(l, name, value);
+        const struct header_field *f = st == ST_OK ? header_list_at(l, header_list_count(l) - 1) : NULL;
+        st = st == ST_OK ? dkim_add_field(d, f) : st;
+        st = st == ST_OK ? arc_header(c, f) : st;
+        head = slice_tail(head, end);
+    }
+    st = st == ST_OK ? dkim_header_end(d, l, SLICE("example.org"), canon) : st;
+    st = st == ST_OK ? arc_eoh(c, l, canon) : st;
+    if (st == ST_OK)
+        body_canon_feed(canon, SLICE(body));
+    st = st == ST_OK ? body_canon_finish(canon) : st;
+    st = st == ST_OK ? dkim_finish(d, NULL, &results, &n) : st;
+    st = st == ST_OK ? arc_finish(c, NULL, &arc) : st;
+    if (st == ST_OK) {
+        assert_int_equal(arc.status, ARC_PASS);
+        assert_int_equal(n, 1);
+        assert_int_equal(results[0].result, DKIM_PASS);
+    }
+    body_canon_clear(canon);
+    dns_session_free(s);
+    arena_free(a);
+    return st;
+}
+
+static void
+memory_may_run_out_anywhere(void **state)
+{
+    (void)state;
+    struct strbuf errors;
+    struct resolver *dns = NULL;
+    strbuf_init(&errors, 0);
+    assert_int_equal(resolver_zone_new(strbuf_slice(&bed->zone), &errors, &dns), ST_OK);
+    build(20);
+    slice sig = bed_sign(bed, bed->rsa, "v=1; a=rsa-sha256; d=example.org; s=rsa; h=from:to:subject;", header, body);
+    slice head = bed_printf(bed, "%.*s%.*s%s", SLICE_ARG(with_sets(20, "")), SLICE_ARG(sig), header);
+    unsigned without = 0;
+    enum status st = ST_NOMEM;
+    for (size_t limit = 1; st != ST_OK && limit < 4000000; limit += limit / 16 + 1) {
+        st = verify_within(limit, head, dns);
+        assert_true(st == ST_OK || st == ST_NOMEM);
+        without += st == ST_NOMEM;
+    }
+    assert_int_equal(st, ST_OK);
+    assert_in_range(without, 20, 10000);
+    resolver_free(dns);
+}
+
 int
 main(void)
 {
@@ -359,7 +428,7 @@ main(void)
         CASE(chains_of_all_lengths_pass), CASE(changes_break_the_chain),         CASE(oldest_pass_is_found),
         CASE(structure_is_demanded),      CASE(cv_is_demanded),                  CASE(junk_fails_and_never_more),
         CASE(an_aar_begins_with_its_instance), CASE(keys_are_asked_for_early),   CASE(trouble_with_dns_fails),
-        CASE(tags_of_the_fields_are_judged),
+        CASE(tags_of_the_fields_are_judged), CASE(memory_may_run_out_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
