@@ -85,14 +85,14 @@ find_verdict_of_arrival(struct message *m)
     enum status st = v == NULL ? ST_NOMEM
                                : two_pass_read(m->a, m->p->two_pass, m->headers, m->record.time_ms / 1000,
                                                m->c->two_pass_max_age_s, v, &why);
-    if (st == ST_NOMEM)
+    if (st != ST_OK && st != ST_SYNTAX) /* trouble of ours must not have the message judged as the filter's */
         message_note(m, st);
     if (st == ST_OK)
         m->arrival = v;
     else if (header_list_count_name(m->headers, SLICE(TWO_PASS_FIELD)) > 0)
         log_event(m->p->parts.log, LOG_LEVEL_WARNING, m->record.queue_id, "event", "two-pass", "result", "ignored", "why", why,
                   (char *)NULL);
-    trace_line(m->t, "two passes: %s", st == ST_OK ? "the verdict of arrival is ours and of this message" : why == NULL ? "out of memory" : why);
+    trace_line(m->t, "two passes: %s", st == ST_OK ? "the verdict of arrival is ours and of this message" : why == NULL ? status_name(st) : why);
 }
 
 void

@@ -40,7 +40,7 @@ struct two_pass_verdict {
 slice two_pass_make(struct arena *a, const struct two_pass *t, const struct header_list *headers,
                     const struct two_pass_verdict *v);
 /* ST_OK: *out is what we said at arrival.  ST_SYNTAX: there is nothing to be believed, and *why says why (static text).
- * ST_NOMEM. */
+ * Any other: it could not be found out. */
 enum status two_pass_read(struct arena *a, const struct two_pass *t, const struct header_list *headers, int64_t now,
                           unsigned max_age_s, struct two_pass_verdict *out, const char **why);
 
