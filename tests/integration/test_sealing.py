@@ -12,6 +12,7 @@ import threading
 import time
 
 import dkim
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from harness import BUILD, PACKAGES, TOOL, Suite, check, equal
 from world import QUEUE_OWNER, Daemon, Nsd, free_port, wait_for
@@ -283,6 +284,45 @@ def keys_swapped_under_load(dns, first, second, messages, senders=8):
     equal(unsealed, 0, 'unsealed messages')
 
 
+def memory_has(pid, needles):
+    """Which of these octets stand in the memory of a process."""
+    found = set()
+    with open('/proc/%d/maps' % pid) as maps, open('/proc/%d/mem' % pid, 'rb', 0) as mem:
+        for line in maps:
+            where, rights = line.split()[:2]
+            start, end = (int(x, 16) for x in where.split('-'))
+            if not rights.startswith('r') or end - start > 1 << 28 or '[v' in line:
+                continue
+            try:
+                mem.seek(start)
+                block = mem.read(end - start)
+            except (OSError, ValueError):
+                continue
+            found |= {n for n in needles if n in block}
+    return found
+
+
+def no_key_beside_the_mail(dns, first):
+    """After it has sealed, the daemon's memory holds no part of the key; the key holder's does, so the search finds what is there."""
+    sealer = Sealer('memory', dns, 'seal %s:one:%s\n' % (MILTER, first), RecordDirectory='')
+    mta = suite.started(Postfix(PACKAGES, os.path.join(sealer.where, 'mta'), sealer.daemon.postfix_form()))
+    for i in range(5):
+        send(mta, rcpt='anna@receiver.example', data=text('Club <club@club.example>', 'letter %d' % i), mail_from='club@club.example',
+             ip='192.0.2.30', host='mx.club.example')
+    wait_for('delivery', lambda: len(mta.delivered()) == 5)
+    equal([len(header(m, 'ARC-Seal')) for m in mta.delivered()], [1] * 5, 'seals')
+    with open(first, 'rb') as f:
+        key = load_pem_private_key(f.read(), None).private_numbers()
+    needles = set()
+    for number in (key.p, key.q, key.d):
+        octets = number.to_bytes((number.bit_length() + 7) // 8, 'big')
+        needles |= {octets[16:64], octets[::-1][16:64]}
+    with open(first, 'rb') as f:
+        needles.add(b''.join(f.read().splitlines()[1:-1])[100:160])
+    equal(memory_has(sealer.daemon.pid, needles), set(), 'parts of the key in the memory of the daemon')
+    check(memory_has(sealer.holders()[0], needles), 'parts of the key in the memory of the key holder')
+
+
 def wedged_holder(dns, first, on_error, code):
     """SealOnError: the mail goes on unsealed, or is deferred; the next one is sealed again, and the log tells."""
     sealer = Sealer('wedged-' + on_error, dns, 'seal %s:one:%s\n' % (MILTER, first), SealOnError=on_error, RecordDirectory='')
@@ -345,6 +385,7 @@ def main():
     suite.test('two passes, the override at the receiver, the refusal without', saved_by_the_seal, dns, 'seal %s:one:%s\n' % (MILTER, first))
     suite.test('SealFor by the next hop', by_next_hop, dns, first)
     suite.test('sealed through Sendmail', through_sendmail, dns, first)
+    suite.test('no key in the memory of the process that reads mail', no_key_beside_the_mail, dns, first)
     suite.test('keys swapped and holders killed under load', keys_swapped_under_load, dns, first, second,
                int(os.environ.get('VIDIMUS_MESSAGES', '400')))
     suite.test('a wedged holder, SealOnError accept', wedged_holder, dns, first, 'accept', '250')

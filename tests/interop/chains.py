@@ -7,6 +7,7 @@ A message makes up to 50 hops, sealed by the three in turn; every few hops all t
 way must fail with all three.  Then: no 51st set; ed25519-sha256; an unbroken, a modified and a failed chain.
 """
 import base64
+import hashlib
 import json
 import os
 import re
@@ -16,8 +17,11 @@ import tempfile
 
 try:
     import dkim
+    import nacl.exceptions
+    import nacl.signing
+    from dkim.canonicalization import Relaxed
 except ImportError:
-    print('dkimpy is not installed')
+    print('dkimpy and PyNaCl are not installed')
     sys.exit(77)
 if subprocess.run(['perl', '-MMail::DKIM::ARC::Verifier', '-MNet::DNS', '-e', '1'], stderr=subprocess.DEVNULL).returncode:
     print('Mail::DKIM is not installed')
@@ -177,8 +181,35 @@ def failed_chain(w):
     check('the message is the same twice', w.seal_ours(MESSAGE, T0), w.seal_ours(MESSAGE, T0))
 
 
+def edwards_signature(w, fields):
+    """Does the signature of this field (b= emptied, last) over the fields before it verify?  (RFC 8463 3; by PyNaCl)"""
+    canonical = Relaxed.canonicalize_headers(fields)
+    last = re.sub(rb'(b=)[^;]*$', rb'\1', canonical[-1][1].rstrip(b'\r\n'))
+    b = re.search(rb'[; ]b=([^;]*)$', canonical[-1][1].rstrip(b'\r\n')).group(1)
+    text = b''.join(n + b':' + v for n, v in canonical[:-1]) + canonical[-1][0] + b':' + last
+    key = nacl.signing.VerifyKey(base64.b64decode(w.txt['edwards._domainkey.hop.example'].split('p=')[1]))
+    try:
+        key.verify(hashlib.sha256(text).digest(), base64.b64decode(re.sub(rb'\s', b'', b)))
+        return True
+    except nacl.exceptions.BadSignatureError:
+        return False
+
+
+def edwards_by_another(w, message):
+    """dkimpy and Mail::DKIM know no ed25519 in ARC; so dkimpy's canonicalisation and PyNaCl's signatures."""
+    headers, _ = dkim.rfc822_parse(message)
+    named = {n.lower(): (n, v) for n, v in reversed(headers)}
+    seal, ams, aar = named[b'arc-seal'], named[b'arc-message-signature'], named[b'arc-authentication-results']
+    h = re.sub(rb'\s', b'', re.search(rb'(?s)\bh=([^;]*);', ams[1]).group(1)).split(b':')
+    covered = [named[n] for i, n in enumerate(h) if n in named and n not in h[:i]]
+    check('ed25519, AMS by PyNaCl', edwards_signature(w, covered + [ams]), True)
+    check('ed25519, AS by PyNaCl', edwards_signature(w, [aar, ams, seal]), True)
+    check('ed25519, AS over others, by PyNaCl', edwards_signature(w, [ams, aar, seal]), False)
+
+
 def edwards(w):
     message = w.seal_ours(MESSAGE, T0, 'edwards')
+    edwards_by_another(w, message)
     check('ed25519, by us', w.verify_ours(message, T0), 'pass')
     check('ed25519 changed, by us', w.verify_ours(altered_body(message), T0), 'fail')
     message = w.seal_ours(message, T0 + 1)
