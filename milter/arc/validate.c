@@ -23,6 +23,7 @@ struct arc {
     const struct header_list *headers;
     struct body_canon *body;
     struct ams_readings ams[ARC_MAX_SETS + 1]; /* by instance */
+    unsigned char (*seal_digests)[HASH_SIZE_MAX]; /* by instance, once the newest message signature has passed */
     struct trace *trace;
 };
 
@@ -148,39 +149,52 @@ check_ams(const struct arc *c, unsigned i, struct complaint *bad)
     return st;
 }
 
-/* RFC 8617 5.1.1: all sets up to this one in order, each as AAR, AMS, AS; this seal last, its b= emptied. */
-static enum status
-seal_digest(const struct arc *c, unsigned instance, unsigned char digest[HASH_SIZE_MAX])
+static void
+add_field(struct strbuf *text, const struct header_field *f)
 {
+    header_canon_add(text, CANON_RELAXED, f);
+    strbuf_add(text, SLICE("\r\n"));
+}
+
+/* RFC 8617 5.1.1: a seal covers all sets up to its own in order, each as AAR, AMS, AS; itself last, its b= emptied.  Each
+ * begins as the one before does, so one pass makes the digests of all: hashed one by one, n seals would cost n * n. */
+static enum status
+hash_seals(struct arc *c)
+{
+    struct hash *so_far = hash_new(HASH_SHA256);
     struct strbuf text;
     strbuf_init(&text, 0);
-    for (unsigned i = 1; i <= instance; i++) {
+    enum status st = so_far == NULL ? ST_NOMEM : ST_OK;
+    for (unsigned i = 1; i <= c->chain.highest && st == ST_OK; i++) {
         const struct chain_set *set = c->chain.sets[i];
-        header_canon_add(&text, CANON_RELAXED, set->aar);
-        strbuf_add(&text, SLICE("\r\n"));
-        header_canon_add(&text, CANON_RELAXED, set->ams.field);
-        strbuf_add(&text, SLICE("\r\n"));
-        if (i == instance)
+        strbuf_reset(&text);
+        add_field(&text, set->aar);
+        add_field(&text, set->ams.field);
+        size_t before = text.n;
+        st = signature_field_add(c->v.arena, &set->as, &text);
+        if (st == ST_OK)
+            st = strbuf_status(&text);
+        if (st == ST_OK)
+            st = hash_digest_with(so_far, strbuf_slice(&text), c->seal_digests[i]);
+        if (st != ST_OK || i == c->chain.highest)
             break;
-        header_canon_add(&text, CANON_RELAXED, set->as.field);
-        strbuf_add(&text, SLICE("\r\n"));
+        hash_add(so_far, slice_head(strbuf_slice(&text), before));
+        strbuf_reset(&text);
+        add_field(&text, set->as.field);
+        st = strbuf_status(&text);
+        hash_add(so_far, strbuf_slice(&text));
     }
-    enum status st = signature_field_add(c->v.arena, &c->chain.sets[instance]->as, &text);
-    if (st == ST_OK)
-        st = hash_once(HASH_SHA256, strbuf_slice(&text), digest);
     strbuf_clear(&text);
+    hash_free(so_far);
     return st;
 }
 
 static enum status
 check_seal(const struct arc *c, unsigned i, struct complaint *bad)
 {
-    unsigned char digest[HASH_SIZE_MAX];
     struct signature_outcome o = { 0 };
     *bad = (struct complaint){ NULL, SLICE_EMPTY };
-    enum status st = seal_digest(c, i, digest);
-    if (st == ST_OK)
-        st = verifier_check(&c->v, &c->chain.sets[i]->as, (slice){ (const char *)digest, 32 }, &o);
+    enum status st = verifier_check(&c->v, &c->chain.sets[i]->as, (slice){ (const char *)c->seal_digests[i], 32 }, &o);
     if (st == ST_OK && o.code != DKIM_PASS)
         *bad = (struct complaint){ "signature", o.reason };
     signature_outcome_clear(&o);
@@ -258,6 +272,12 @@ validate(struct arc *c, struct arc_result *out)
         return st;
     if (bad.what != NULL)
         return fail(c, out, newest, "ARC-Message-Signature: ", bad.what, bad.detail);
+    c->seal_digests = arena_array(c->v.arena, newest + 1, sizeof(*c->seal_digests));
+    if (c->seal_digests == NULL)
+        return ST_NOMEM;
+    st = hash_seals(c);
+    if (st != ST_OK)
+        return st;
     for (unsigned i = newest; i >= 1; i--) {
         st = check_seal(c, i, &bad);
         if (st != ST_OK)

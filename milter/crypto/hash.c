@@ -66,16 +66,23 @@ hash_add(struct hash *h, slice data)
 }
 
 enum status
-hash_digest(const struct hash *h, unsigned char out[HASH_SIZE_MAX])
+hash_digest_with(const struct hash *h, slice end, unsigned char out[HASH_SIZE_MAX])
 {
     if (h->st != ST_OK)
         return h->st;
     EVP_MD_CTX *copy = EVP_MD_CTX_new();
     if (copy == NULL)
         return ST_NOMEM;
-    bool ok = EVP_MD_CTX_copy_ex(copy, h->ctx) == 1 && EVP_DigestFinal_ex(copy, out, NULL) == 1;
+    bool ok = EVP_MD_CTX_copy_ex(copy, h->ctx) == 1 && (end.n == 0 || EVP_DigestUpdate(copy, end.p, end.n) == 1) &&
+              EVP_DigestFinal_ex(copy, out, NULL) == 1;
     EVP_MD_CTX_free(copy);
     return ok ? ST_OK : ST_INTERNAL;
+}
+
+enum status
+hash_digest(const struct hash *h, unsigned char out[HASH_SIZE_MAX])
+{
+    return hash_digest_with(h, SLICE_EMPTY, out);
 }
 
 void

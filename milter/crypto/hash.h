@@ -22,6 +22,8 @@ struct hash *hash_new(enum hash_algorithm a); /* NULL: no memory, or OpenSSL doe
 void hash_add(struct hash *h, slice data);
 /* The digest of what was added so far; more may be added afterwards. */
 enum status hash_digest(const struct hash *h, unsigned char out[HASH_SIZE_MAX]);
+/* The same with `end` behind it, which is not added. */
+enum status hash_digest_with(const struct hash *h, slice end, unsigned char out[HASH_SIZE_MAX]);
 void hash_free(struct hash *h); /* NULL is fine */
 
 enum status hash_once(enum hash_algorithm a, slice data, unsigned char out[HASH_SIZE_MAX]);
