@@ -66,6 +66,7 @@ load_parts(struct pipeline *p, struct strbuf *errors)
         strbuf_add_str(errors, "DKIMEngine libopendkim: this program was built without libopendkim; allowed is native\n");
         ok = false;
     }
+    ok = records_check(c, errors) && ok;
     ok = sealing_load(p, errors) && ok;
     if (c->psl_guard || c->walk_compare)
         ok = load_psl(p, c->public_suffix_list, errors) && ok;

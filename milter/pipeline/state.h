@@ -74,6 +74,8 @@ void message_contradicted(struct message *m, const char *method, slice differenc
 
 /* records.c: what is kept of the message when its verdict is made: the spool, the history file, a failure report asked for. */
 void message_keep_records(struct message *m);
+/* Do the options for it hold together?  False: every problem is in `errors`. */
+bool records_check(const struct config *c, struct strbuf *errors);
 /* Does every recipient so far stand for ReportEmail?  Called for each. */
 void message_note_recipient(struct message *m, slice local_part, slice domain);
 

@@ -94,10 +94,21 @@ read_key(struct arena *a, const char *path)
     if (fd >= 0)
         close(fd);
     if (n < KEY_MIN) {
-        errno = path == NULL ? ENOKEY : errno == 0 || n >= 0 ? EINVAL : errno;
+        errno = path == NULL ? ENOKEY : n >= 0 ? EINVAL : errno;
         return (slice){ NULL, 0 };
     }
     return arena_slice(a, (slice){ text, (size_t)n });
+}
+
+bool
+failure_key_usable(const char *path, const char **why)
+{
+    struct arena *a = arena_new(KEY_MAX * 8);
+    errno = 0;
+    bool good = a != NULL && read_key(a, path).p != NULL;
+    *why = good ? "" : path == NULL ? "is not set" : errno == EINVAL ? "holds fewer than 16 octets" : strerror(errno);
+    arena_free(a);
+    return good;
 }
 
 static unsigned

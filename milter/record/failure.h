@@ -25,6 +25,8 @@ enum failure_kind { FAILURE_NONE, FAILURE_DMARC, FAILURE_SIGNATURE, FAILURE_SPF 
 enum failure_kind failure_wanted(const struct record *r, const struct header_list *headers);
 const char *failure_kind_name(enum failure_kind k); /* Auth-Failure of RFC 6591: "dmarc", "signature", "spf" */
 
+/* Can the key file be used?  False: *why says why not. */
+bool failure_key_usable(const char *path, const char **why);
 /* Leave an entry.  body: empty unless FailureReportBody asks for it.  ST_LIMIT: too many wait already.  ST_INTERNAL: errno. */
 enum status failure_enqueue(const struct config *c, struct arena *a, enum failure_kind kind, const struct record *r,
                             const struct header_list *headers, slice body);
