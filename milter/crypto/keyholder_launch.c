@@ -215,7 +215,10 @@ launcher_run(int fd, const struct keyholder_setup *setup)
         poll(&p, 1, -1);
         reap(&l);
     } while (launch_one(&l));
-    _exit(0); /* the holders see the end of their own sockets */
+    /* The daemon is gone, and nobody can ask them any more: nothing of ours outlives it, not even what is wedged. */
+    for (size_t i = 0; i < HOLDERS_MAX; i++)
+        end_holder(&l, l.holders[i]);
+    _exit(0);
 }
 
 /* ------------------------------------------------------------------ in the daemon */
