@@ -23,7 +23,8 @@ problem(struct chain *c, unsigned instance, const char *text, slice detail)
     c->problem_detail = detail;
 }
 
-/* 1 to 50 (RFC 8617 4.2.1).  Three digits are read so that a sealer knows that there is no room left. */
+/* 1 to 50 (RFC 8617 4.2.1).  Three digits are read so that a sealer knows that there is no room
+ * left. */
 static bool
 instance_from(slice digits, unsigned *instance)
 {
@@ -85,7 +86,8 @@ set_of(struct arena *a, struct chain *c, unsigned instance, enum status *st)
         problem(c, instance, "instance number above 50", SLICE_EMPTY);
         return NULL;
     }
-    if (c->sets[instance] == NULL && (c->sets[instance] = arena_zalloc(a, sizeof(struct chain_set))) == NULL)
+    if (c->sets[instance] == NULL &&
+        (c->sets[instance] = arena_zalloc(a, sizeof(struct chain_set))) == NULL)
         *st = ST_NOMEM;
     return c->sets[instance];
 }
@@ -97,7 +99,8 @@ add_aar(struct arena *a, struct chain *c, const struct header_field *f)
     slice payload;
     enum status st = ST_OK;
     if (!chain_aar_instance(f->value, &instance, &payload)) {
-        problem(c, 0, "an ARC-Authentication-Results does not begin with an instance number", SLICE_EMPTY);
+        problem(c, 0, "an ARC-Authentication-Results does not begin with an instance number",
+                SLICE_EMPTY);
         return ST_OK;
     }
     struct chain_set *set = set_of(a, c, instance, &st);
@@ -123,18 +126,22 @@ seal_cv(const struct dkim_signature *sig)
 }
 
 static enum status
-add_signature(struct arena *a, struct chain *c, const struct header_field *f, bool seal, const struct dkim_signature **sig)
+add_signature(struct arena *a, struct chain *c, const struct header_field *f, bool seal,
+              const struct dkim_signature **sig)
 {
     struct dkim_signature s;
     struct dkim_objection o;
     unsigned instance;
-    enum status st = dkim_signature_parse(a, f, seal ? SIGNATURE_SEAL : SIGNATURE_AMS, false, &s, &o);
+    enum status st =
+        dkim_signature_parse(a, f, seal ? SIGNATURE_SEAL : SIGNATURE_AMS, false, &s, &o);
     if (st != ST_OK)
         return st;
     const struct tag *i = taglist_find(&s.tags, SLICE("i"));
     if (i == NULL || !instance_from(i->value, &instance)) {
-        problem(c, 0, seal ? "an ARC-Seal without a readable instance number"
-                           : "an ARC-Message-Signature without a readable instance number", o.reason);
+        problem(c, 0,
+                seal ? "an ARC-Seal without a readable instance number"
+                     : "an ARC-Message-Signature without a readable instance number",
+                o.reason);
         return ST_OK;
     }
     struct chain_set *set = set_of(a, c, instance, &st);
@@ -154,7 +161,8 @@ add_signature(struct arena *a, struct chain *c, const struct header_field *f, bo
 }
 
 enum status
-chain_add(struct arena *a, struct chain *c, const struct header_field *f, const struct dkim_signature **sig)
+chain_add(struct arena *a, struct chain *c, const struct header_field *f,
+          const struct dkim_signature **sig)
 {
     enum field_kind kind = field_kind(f->name);
     *sig = NULL;
@@ -177,7 +185,9 @@ close_set(struct chain *c, unsigned i)
     else if (set->as.field == NULL)
         problem(c, i, "no ARC-Seal", SLICE_EMPTY);
     else if (set->cv != (i == 1 ? CV_NONE : CV_PASS))
-        problem(c, i, i == 1 ? "the first seal does not say cv=none" : "the seal does not say cv=pass", SLICE_EMPTY);
+        problem(c, i,
+                i == 1 ? "the first seal does not say cv=none" : "the seal does not say cv=pass",
+                SLICE_EMPTY);
 }
 
 void

@@ -29,7 +29,8 @@ struct chain {
 };
 
 /* Take in a field; *sig is the signature to ask a key for, or NULL.  Fields that are not of ARC are passed over. */
-enum status chain_add(struct arena *a, struct chain *c, const struct header_field *f, const struct dkim_signature **sig);
+enum status chain_add(struct arena *a, struct chain *c, const struct header_field *f,
+                      const struct dkim_signature **sig);
 /* All fields are there: what is still wrong becomes c->problem. */
 void chain_close(struct chain *c);
 

@@ -4,8 +4,9 @@
 #include "dkim/explain.h"
 #include "dkim/verify.h"
 
-/* One way to read an AMS.  Without c= there are two: simple/simple is what DKIM, imported by RFC 8617 4.1.2, has for a
- * default; relaxed/relaxed is what the signers in the field and the conformance suite take. */
+/* One way to read an AMS.  Without c= there are two: simple/simple is what DKIM, imported by RFC
+ * 8617 4.1.2, has for a default; relaxed/relaxed is what the signers in the field and the
+ * conformance suite take. */
 struct ams_reading {
     struct dkim_signature sig;
     int body_id;
@@ -17,8 +18,14 @@ struct ams_readings {
     size_t n;
 };
 
+/* Keys asked for before the whole header is there: ten sets, more than real chains have.  ARC
+ * fields stand above From, and a flood of them must not use up the message's queries before DMARC
+ * has asked its own. */
+#define EARLY_KEYS_MAX 20u
+
 struct arc {
     struct verifier v;
+    unsigned early_keys;
     struct chain chain;
     const struct header_list *headers;
     struct body_canon *body;
@@ -42,7 +49,8 @@ arc_status_name(enum arc_status s)
 }
 
 struct arc *
-arc_new(struct arena *a, struct dns_session *dns, struct key_cache *keys, const struct dkim_options *o)
+arc_new(struct arena *a, struct dns_session *dns, struct key_cache *keys,
+        const struct dkim_options *o)
 {
     struct arc *c = arena_zalloc(a, sizeof(*c));
     if (c != NULL)
@@ -55,8 +63,10 @@ arc_header(struct arc *c, const struct header_field *f)
 {
     const struct dkim_signature *sig;
     enum status st = chain_add(c->v.arena, &c->chain, f, &sig);
-    if (st == ST_OK && sig != NULL)
+    if (st == ST_OK && sig != NULL && c->early_keys < EARLY_KEYS_MAX) {
         verifier_ask_key(&c->v, sig);
+        c->early_keys++;
+    }
     return st;
 }
 
@@ -75,7 +85,8 @@ prepare_ams(struct arc *c, const struct dkim_signature *sig, struct ams_readings
         r->sig = *sig;
         if (!said)
             r->sig.header_canon = r->sig.body_canon = defaults[i];
-        r->body_id = body_canon_want(c->body, r->sig.body_canon, sig->has_length ? sig->length : CANON_NO_LIMIT);
+        r->body_id = body_canon_want(c->body, r->sig.body_canon,
+                                     sig->has_length ? sig->length : CANON_NO_LIMIT);
         if (r->body_id < 0)
             return ST_NOMEM;
         enum status st = signed_fields_hash(c->v.arena, &r->sig, fields, sig->n_names, r->digest);
@@ -92,8 +103,11 @@ arc_eoh(struct arc *c, const struct header_list *headers, struct body_canon *bod
     c->headers = headers;
     c->body = body;
     chain_close(&c->chain);
-    for (unsigned i = 1; c->chain.problem == NULL && i <= c->chain.highest && st == ST_OK; i++)
+    for (unsigned i = 1; c->chain.problem == NULL && i <= c->chain.highest && st == ST_OK; i++) {
+        verifier_ask_key(&c->v, &c->chain.sets[i]->as); /* free if asked already */
+        verifier_ask_key(&c->v, &c->chain.sets[i]->ams);
         st = prepare_ams(c, &c->chain.sets[i]->ams, &c->ams[i]);
+    }
     return st;
 }
 
@@ -113,7 +127,8 @@ check_ams_reading(const struct arc *c, const struct ams_reading *r, struct compl
     uint64_t length = body_canon_length(c->body, r->body_id);
     struct signature_outcome o;
     *bad = (struct complaint){ NULL, SLICE_EMPTY };
-    enum status st = verifier_check(&c->v, s, (slice){ (const char *)r->digest, hash_size(s->hash) }, &o);
+    enum status st =
+        verifier_check(&c->v, s, (slice){ (const char *)r->digest, hash_size(s->hash) }, &o);
     if (st == ST_OK && body.n == 0)
         st = ST_INTERNAL;
     if (st == ST_OK) {
@@ -204,7 +219,8 @@ check_seal(const struct arc *c, unsigned i, struct complaint *bad)
 /* ---- the verdict */
 
 static enum status
-fail(const struct arc *c, struct arc_result *out, unsigned instance, const char *field, const char *what, slice detail)
+fail(const struct arc *c, struct arc_result *out, unsigned instance, const char *field,
+     const char *what, slice detail)
 {
     struct strbuf b;
     strbuf_init(&b, 0);
@@ -230,11 +246,18 @@ chain_report(const struct arc *c, struct arc_result *out)
         return ST_NOMEM;
     for (unsigned i = 1; i <= c->chain.highest; i++) {
         const struct chain_set *s = c->chain.sets[i];
-        sets[i - 1] = (struct arc_set){ .instance = i, .aar = s->aar, .ams = s->ams.field, .as = s->as.field,
-                                        .seal_d = s->as.d, .seal_s = s->as.s, .ams_d = s->ams.d, .ams_s = s->ams.s,
+        sets[i - 1] = (struct arc_set){ .instance = i,
+                                        .aar = s->aar,
+                                        .ams = s->ams.field,
+                                        .as = s->as.field,
+                                        .seal_d = s->as.d,
+                                        .seal_s = s->as.s,
+                                        .ams_d = s->ams.d,
+                                        .ams_s = s->ams.s,
                                         .aar_payload = s->aar_payload };
-        trace_line(c->trace, "set %u: seal d=%.*s s=%.*s, message signature d=%.*s s=%.*s", i, SLICE_ARG(s->as.d),
-                   SLICE_ARG(s->as.s), SLICE_ARG(s->ams.d), SLICE_ARG(s->ams.s));
+        trace_line(c->trace, "set %u: seal d=%.*s s=%.*s, message signature d=%.*s s=%.*s", i,
+                   SLICE_ARG(s->as.d), SLICE_ARG(s->as.s), SLICE_ARG(s->ams.d),
+                   SLICE_ARG(s->ams.s));
     }
     out->chain = sets;
     out->sets = c->chain.highest;
@@ -296,8 +319,11 @@ validate(struct arc *c, struct arc_result *out)
 enum status
 arc_finish(struct arc *c, struct trace *t, struct arc_result *out)
 {
-    *out = (struct arc_result){ .status = ARC_NONE, .oldest_pass = -1, .reason = SLICE_EMPTY,
-                                .highest_instance = c->chain.highest, .sealed_fail = c->chain.sealed_fail };
+    *out = (struct arc_result){ .status = ARC_NONE,
+                                .oldest_pass = -1,
+                                .reason = SLICE_EMPTY,
+                                .highest_instance = c->chain.highest,
+                                .sealed_fail = c->chain.sealed_fail };
     if (!c->chain.any)
         return ST_OK;
     c->trace = t;

@@ -2,11 +2,11 @@
 
 #include <string.h>
 
-#define DER_INTEGER 0x02
+#define DER_INTEGER    0x02
 #define DER_BIT_STRING 0x03
-#define DER_NULL 0x05
-#define DER_OID 0x06
-#define DER_SEQUENCE 0x30
+#define DER_NULL       0x05
+#define DER_OID        0x06
+#define DER_SEQUENCE   0x30
 
 static unsigned
 octet(slice s, size_t i)
@@ -14,7 +14,8 @@ octet(slice s, size_t i)
     return (unsigned char)s.p[i];
 }
 
-/* Take one element of that tag off the front of *rest: definite length in its shortest form (X.690 8.1.3, 10.1). */
+/* Take one element of that tag off the front of *rest: definite length in its shortest form
+ * (X.690 8.1.3, 10.1). */
 static bool
 take(slice *rest, unsigned tag, slice *content)
 {
@@ -60,23 +61,27 @@ static bool
 rsa_public_key(slice der, struct rsa_numbers *out)
 {
     slice sequence;
-    return take(&der, DER_SEQUENCE, &sequence) && der.n == 0 && take_positive(&sequence, &out->modulus) &&
-           take_positive(&sequence, &out->exponent) && sequence.n == 0;
+    return take(&der, DER_SEQUENCE, &sequence) && der.n == 0 &&
+           take_positive(&sequence, &out->modulus) && take_positive(&sequence, &out->exponent) &&
+           sequence.n == 0;
 }
 
 bool
 der_rsa_public_key(slice der, struct rsa_numbers *out)
 {
-    static const char rsa_encryption[] = "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"; /* 1.2.840.113549.1.1.1 */
+    static const char rsa_encryption[] =
+        "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"; /* 1.2.840.113549.1.1.1 */
     slice rest = der, info, algorithm, oid, null, bits;
     if (rsa_public_key(der, out))
         return true;
-    if (!take(&rest, DER_SEQUENCE, &info) || rest.n != 0 || !take(&info, DER_SEQUENCE, &algorithm) ||
-        !take(&info, DER_BIT_STRING, &bits) || info.n != 0)
+    if (!take(&rest, DER_SEQUENCE, &info) || rest.n != 0 ||
+        !take(&info, DER_SEQUENCE, &algorithm) || !take(&info, DER_BIT_STRING, &bits) ||
+        info.n != 0)
         return false;
     if (!take(&algorithm, DER_OID, &oid) || !slice_eq(oid, SLICE(rsa_encryption)))
         return false;
-    /* RFC 3279 2.3.1: the parameters are NULL.  Some encoders leave them out, which says the same. */
+    /* RFC 3279 2.3.1: the parameters are NULL.  Some encoders leave them out, which says the same.
+     */
     if (algorithm.n != 0 && (!take(&algorithm, DER_NULL, &null) || null.n != 0 || algorithm.n != 0))
         return false;
     return bits.n > 0 && bits.p[0] == 0 && rsa_public_key(slice_tail(bits, 1), out);

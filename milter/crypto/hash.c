@@ -18,7 +18,8 @@ static const struct {
     [HASH_SHA1] = { "SHA1", 20 },
 };
 
-/* A fetch walks OpenSSL's provider store under locks, so it is done once; written under pthread_once, read ever after. */
+/* A fetch walks OpenSSL's provider store under locks, so it is done once; written under
+ * pthread_once, read ever after. */
 static EVP_MD *fetched[COUNT(algorithms)];
 static pthread_once_t fetch_once = PTHREAD_ONCE_INIT;
 

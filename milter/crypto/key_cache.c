@@ -6,7 +6,7 @@
 
 #include "crypto/keys.h"
 
-#define WAYS 8    /* entries of one set: one of these makes room for a newcomer */
+#define WAYS   8  /* entries of one set: one of these makes room for a newcomer */
 #define SHARDS 16 /* locks */
 
 struct entry {
@@ -79,7 +79,8 @@ static uint64_t
 hash_of(const struct key_cache *c, slice name, slice text)
 {
     /* The end of a record is the end of its key as a rule; the whole text is compared anyway. */
-    return slice_hash(slice_tail(text, text.n > 64 ? text.n - 64 : 0), slice_hash(name, c->seed) + text.n);
+    return slice_hash(slice_tail(text, text.n > 64 ? text.n - 64 : 0),
+                      slice_hash(name, c->seed) + text.n);
 }
 
 static struct shard *
@@ -100,7 +101,8 @@ find(struct entry *set, uint64_t hash, slice name, slice text)
 {
     for (size_t i = 0; i < WAYS; i++) {
         struct entry *e = &set[i];
-        if (e->key != NULL && e->hash == hash && slice_eq((slice){ e->name_and_text, e->name_n }, name) &&
+        if (e->key != NULL && e->hash == hash &&
+            slice_eq((slice){ e->name_and_text, e->name_n }, name) &&
             slice_eq((slice){ e->name_and_text + e->name_n, e->text_n }, text))
             return e;
     }

@@ -21,7 +21,8 @@ rsa_verify_context(EVP_PKEY *pkey, enum hash_algorithm a)
 {
     const EVP_MD *md = hash_md(a);
     EVP_PKEY_CTX *ctx = md == NULL ? NULL : EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
-    if (ctx != NULL && EVP_PKEY_verify_init(ctx) == 1 && EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
+    if (ctx != NULL && EVP_PKEY_verify_init(ctx) == 1 &&
+        EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
         EVP_PKEY_CTX_set_signature_md(ctx, md) == 1)
         return ctx;
     EVP_PKEY_CTX_free(ctx);
@@ -38,11 +39,14 @@ rsa_build(const struct rsa_numbers *r)
     BIGNUM *e = BN_bin2bn((const unsigned char *)r->exponent.p, (int)r->exponent.n, NULL);
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
     EVP_PKEY *key = NULL;
-    if (n != NULL && e != NULL && ctx != NULL && BN_bn2nativepad(n, modulus, (int)r->modulus.n) > 0 &&
+    if (n != NULL && e != NULL && ctx != NULL &&
+        BN_bn2nativepad(n, modulus, (int)r->modulus.n) > 0 &&
         BN_bn2nativepad(e, exponent, sizeof(exponent)) > 0 && EVP_PKEY_fromdata_init(ctx) == 1) {
-        OSSL_PARAM params[] = { OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_RSA_N, modulus, r->modulus.n),
-                                OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_RSA_E, exponent, sizeof(exponent)),
-                                OSSL_PARAM_construct_end() };
+        OSSL_PARAM params[] = {
+            OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_RSA_N, modulus, r->modulus.n),
+            OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_RSA_E, exponent, sizeof(exponent)),
+            OSSL_PARAM_construct_end()
+        };
         if (EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
             key = NULL;
     }
@@ -95,8 +99,8 @@ rsa_new(slice data, struct public_key *k, const char **why)
 }
 
 /*
- * With a key of small order, signatures can be made up that hold for many messages.  Octets 0 to 30 and the low seven
- * bits of octet 31 are y; the list holds each y of a point whose order divides 8.
+ * With a key of small order, signatures can be made up that hold for many messages.  Octets 0 to 30
+ * and the low seven bits of octet 31 are y; the list holds each y of a point whose order divides 8.
  */
 static bool
 ed25519_small_order(const unsigned char y[ED25519_SIZE])
@@ -104,12 +108,15 @@ ed25519_small_order(const unsigned char y[ED25519_SIZE])
     static const unsigned char list[][ED25519_SIZE] = {
         { 0 },
         { 1 },
-        { 0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-          0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f },
-        { 0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
-          0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05 },
-        { 0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
-          0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a },
+        { 0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+          0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+          0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f },
+        { 0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4,
+          0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6,
+          0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05 },
+        { 0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b,
+          0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39,
+          0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a },
     };
     for (size_t i = 0; i < COUNT(list); i++)
         if (memcmp(y, list[i], ED25519_SIZE) == 0)
@@ -145,7 +152,8 @@ ed25519_new(slice data, struct public_key *k, const char **why)
     if (*why != NULL)
         return ST_SYNTAX;
     k->bits = 256;
-    k->pkey = EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, (const unsigned char *)data.p, data.n);
+    k->pkey = EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, (const unsigned char *)data.p,
+                                             data.n);
     return k->pkey == NULL ? ST_INTERNAL : ST_OK;
 }
 

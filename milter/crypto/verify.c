@@ -5,25 +5,28 @@
 #include "crypto/key_internal.h"
 
 static enum status
-rsa_verify(const struct public_key *k, enum hash_algorithm h, slice digest, slice signature, bool *good,
-           const char **why)
+rsa_verify(const struct public_key *k, enum hash_algorithm h, slice digest, slice signature,
+           bool *good, const char **why)
 {
     if (signature.n != (k->bits + 7) / 8) {
         *why = "the signature is not as long as the key's modulus";
         return ST_OK;
     }
-    EVP_PKEY_CTX *ctx = h == HASH_SHA256 ? EVP_PKEY_CTX_dup(k->ready) : rsa_verify_context(k->pkey, h);
+    EVP_PKEY_CTX *ctx =
+        h == HASH_SHA256 ? EVP_PKEY_CTX_dup(k->ready) : rsa_verify_context(k->pkey, h);
     if (ctx == NULL)
         return ST_INTERNAL;
-    /* OpenSSL builds the padded digest it expects and compares all of it: no parser for a forger to play with. */
-    *good = EVP_PKEY_verify(ctx, (const unsigned char *)signature.p, signature.n, (const unsigned char *)digest.p,
-                            digest.n) == 1;
+    /* OpenSSL builds the padded digest it expects and compares all of it: no parser for a forger to
+     * play with. */
+    *good = EVP_PKEY_verify(ctx, (const unsigned char *)signature.p, signature.n,
+                            (const unsigned char *)digest.p, digest.n) == 1;
     EVP_PKEY_CTX_free(ctx);
     return ST_OK;
 }
 
 static enum status
-ed25519_verify(const struct public_key *k, slice digest, slice signature, bool *good, const char **why)
+ed25519_verify(const struct public_key *k, slice digest, slice signature, bool *good,
+               const char **why)
 {
     if (signature.n != 64) {
         *why = "an Ed25519 signature has 64 octets";
@@ -40,8 +43,8 @@ ed25519_verify(const struct public_key *k, slice digest, slice signature, bool *
 }
 
 enum status
-signature_verify(const struct public_key *k, enum hash_algorithm h, slice digest, slice signature, bool *good,
-                 const char **why)
+signature_verify(const struct public_key *k, enum hash_algorithm h, slice digest, slice signature,
+                 bool *good, const char **why)
 {
     *good = false;
     *why = "the signature does not verify";

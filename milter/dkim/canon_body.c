@@ -3,8 +3,9 @@
 
 #include <string.h>
 
-#define STAGE_SIZE ((size_t)16384) /* short pieces of relaxed text are collected here before they are hashed */
-#define DIRECT_MIN ((size_t)1024)  /* a piece this long is hashed where it lies */
+#define STAGE_SIZE                                                                                 \
+    ((size_t)16384) /* short pieces of relaxed text are collected here before they are hashed */
+#define DIRECT_MIN ((size_t)1024) /* a piece this long is hashed where it lies */
 
 /* One digest asked for: of the first `length` octets of a stream. */
 struct want {
@@ -19,16 +20,17 @@ struct want {
 };
 
 struct digest {
-    struct hash *hash;  /* NULL: not wanted */
+    struct hash *hash;         /* NULL: not wanted */
     struct want *first, *open; /* open: the first that is not done yet */
 };
 
-/* The canonical text of one canonicalisation.  What may yet prove to be the empty lines at the end is held back. */
+/* The canonical text of one canonicalisation.  What may yet prove to be the empty lines at the end
+ * is held back. */
 struct stream {
     struct digest digests[2]; /* by enum hash_algorithm */
     uint64_t length;          /* canonical octets so far */
     uint64_t held_crlfs;
-    bool held_cr;             /* after those, and the last octet seen: perhaps the first half of one more */
+    bool held_cr; /* after those, and the last octet seen: perhaps the first half of one more */
     bool wanted;
 };
 
@@ -80,7 +82,8 @@ body_canon_want_with(struct body_canon *b, enum hash_algorithm h, enum canon c, 
 {
     struct stream *s = &b->streams[c];
     struct digest *d = &s->digests[h];
-    if (c == CANON_RELAXED && b->stage == NULL && (b->stage = arena_alloc(b->arena, STAGE_SIZE)) == NULL)
+    if (c == CANON_RELAXED && b->stage == NULL &&
+        (b->stage = arena_alloc(b->arena, STAGE_SIZE)) == NULL)
         return -1;
     if (d->hash == NULL && (d->hash = hash_new(h)) == NULL)
         return -1;
@@ -145,7 +148,8 @@ emit_held(struct body_canon *b, struct stream *s)
     s->held_cr = false;
 }
 
-/* Hold back the CRLFs at the end of the text, pass on all before them.  Only the ends of the text are looked at. */
+/* Hold back the CRLFs at the end of the text, pass on all before them.  Only the ends of the text
+ * are looked at. */
 static void
 stream_feed(struct body_canon *b, struct stream *s, slice text)
 {
@@ -203,7 +207,8 @@ relaxed_out(struct body_canon *b, const char *p, size_t n)
     b->staged += n;
 }
 
-/* text[i] follows a run of white space.  The run vanishes before CRLF and becomes one SP before all else. */
+/* text[i] follows a run of white space.  The run vanishes before CRLF and becomes one SP before all
+ * else. */
 static void
 relaxed_run_end(struct body_canon *b, slice text, size_t i)
 {
@@ -281,7 +286,8 @@ body_canon_finish(struct body_canon *b)
             continue;
         if (s->held_cr)
             emit_held(b, s);
-        /* Empty lines at the end are dropped, one CRLF ends the body; only the relaxed form of nothing is nothing. */
+        /* Empty lines at the end are dropped, one CRLF ends the body; only the relaxed form of
+         * nothing is nothing. */
         if (c == CANON_SIMPLE || s->length > 0)
             emit(b, s, SLICE("\r\n"));
         for (size_t i = 0; i < COUNT(s->digests); i++)

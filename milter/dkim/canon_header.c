@@ -16,11 +16,12 @@ plain_end(slice v, size_t i)
 static bool
 is_fold(slice v, size_t i)
 {
-    return v.p[i] == '\r' && i + 1 < v.n && v.p[i + 1] == '\n' && (i + 2 == v.n || ascii_is_wsp(v.p[i + 2]));
+    return v.p[i] == '\r' && i + 1 < v.n && v.p[i + 1] == '\n' &&
+           (i + 2 == v.n || ascii_is_wsp(v.p[i + 2]));
 }
 
-/* RFC 6376 3.4.2: unfold, one SP for each run of white space, none at the end of the value nor around the colon.  Octets
- * written, never more than the value has. */
+/* RFC 6376 3.4.2: unfold, one SP for each run of white space, none at the end of the value nor
+ * around the colon.  Octets written, never more than the value has. */
 static size_t
 relaxed_value(char *to, slice v)
 {

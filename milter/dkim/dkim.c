@@ -11,7 +11,7 @@ struct candidate {
     struct dkim_signature sig;
     struct dkim_objection objection; /* DKIM_NONE: worth a look */
     bool looked_at;                  /* among the first `max_signatures` */
-    int body_id, other_body_id;      /* other: in the other canonicalisation; negative: not asked for */
+    int body_id, other_body_id; /* other: in the other canonicalisation; negative: not asked for */
     unsigned char digest[HASH_SIZE_MAX];
 };
 
@@ -46,7 +46,8 @@ dkim_result_name(enum dkim_result_code r)
 }
 
 struct dkim *
-dkim_new(struct arena *a, struct dns_session *dns, struct key_cache *keys, const struct dkim_options *o)
+dkim_new(struct arena *a, struct dns_session *dns, struct key_cache *keys,
+         const struct dkim_options *o)
 {
     struct dkim *d = arena_zalloc(a, sizeof(*d));
     if (d == NULL)
@@ -67,8 +68,8 @@ dkim_add_field(struct dkim *d, const struct header_field *f)
     *d->end = c;
     d->end = &c->next;
     d->n++;
-    enum status st =
-        dkim_signature_parse(d->v.arena, f, SIGNATURE_DKIM, d->v.options.accept_rsa_sha1, &c->sig, &c->objection);
+    enum status st = dkim_signature_parse(d->v.arena, f, SIGNATURE_DKIM,
+                                          d->v.options.accept_rsa_sha1, &c->sig, &c->objection);
     if (st != ST_OK || c->objection.code != DKIM_NONE || d->asked >= d->v.options.max_signatures)
         return st;
     verifier_ask_key(&d->v, &c->sig);
@@ -106,7 +107,8 @@ prepare(struct dkim *d, struct candidate *c)
 }
 
 enum status
-dkim_header_end(struct dkim *d, const struct header_list *headers, slice author_domain, struct body_canon *body)
+dkim_header_end(struct dkim *d, const struct header_list *headers, slice author_domain,
+                struct body_canon *body)
 {
     enum status st = ST_OK;
     d->headers = headers;
@@ -122,7 +124,8 @@ dkim_header_end(struct dkim *d, const struct header_list *headers, slice author_
 
 /* Header and key are known to be as *r says; now the body and our own rules. */
 static enum status
-settle(const struct dkim *d, const struct candidate *c, slice body, uint64_t length, struct dkim_result *r)
+settle(const struct dkim *d, const struct candidate *c, slice body, uint64_t length,
+       struct dkim_result *r)
 {
     const struct dkim_signature *s = &c->sig;
     struct arena *a = d->v.arena;
@@ -130,16 +133,20 @@ settle(const struct dkim *d, const struct candidate *c, slice body, uint64_t len
         return ST_OK;
     if (s->has_length && s->length > length) { /* RFC 6376 3.5 l= */
         r->result = DKIM_PERMERROR;
-        r->reason = arena_printf(a, "l= is larger than the body, which has %" PRIu64 " octets", length);
+        r->reason =
+            arena_printf(a, "l= is larger than the body, which has %" PRIu64 " octets", length);
     } else if (!slice_eq(body, s->bh)) {
-        r->reason = r->result == DKIM_PASS
-                        ? SLICE("body changed: its hash is not bh=; the header is intact")
-                        : SLICE("body changed: its hash is not bh=; the signature does not verify either");
+        r->reason =
+            r->result == DKIM_PASS
+                ? SLICE("body changed: its hash is not bh=; the header is intact")
+                : SLICE("body changed: its hash is not bh=; the signature does not verify either");
         r->result = DKIM_FAIL;
     } else if (r->result == DKIM_FAIL) {
-        r->reason = arena_printf(a, "%.*s: the header was changed, or the key is another", SLICE_ARG(r->reason));
+        r->reason = arena_printf(a, "%.*s: the header was changed, or the key is another",
+                                 SLICE_ARG(r->reason));
     } else {
-        enum status st = dkim_accept(a, &d->v.options, d->headers, s, r->unsigned_bytes, &r->reason);
+        enum status st =
+            dkim_accept(a, &d->v.options, d->headers, s, r->unsigned_bytes, &r->reason);
         r->result = r->reason.n > 0 ? DKIM_POLICY : DKIM_PASS;
         return st;
     }
@@ -154,7 +161,8 @@ judge(const struct dkim *d, const struct candidate *c, struct trace *t, struct d
     struct signature_outcome o;
     slice body = body_canon_digest(d->body, c->body_id);
     uint64_t length = body_canon_length(d->body, c->body_id);
-    enum status st = verifier_check(&d->v, s, (slice){ (const char *)c->digest, hash_size(s->hash) }, &o);
+    enum status st =
+        verifier_check(&d->v, s, (slice){ (const char *)c->digest, hash_size(s->hash) }, &o);
     if (st == ST_OK && body.n == 0)
         st = ST_INTERNAL;
     if (st == ST_OK) {
@@ -179,21 +187,29 @@ static enum status
 judge_candidate(const struct dkim *d, struct candidate *c, struct trace *t, struct dkim_result *r)
 {
     const struct dkim_signature *s = &c->sig;
-    *r = (struct dkim_result){ .field = s->field, .d = s->d, .s = s->s, .a = s->a, .i = s->i, .b = s->b_text,
-                               .result = c->objection.code, .reason = c->objection.reason };
-    trace_begin(t, "DKIM-Signature %u: d=%.*s s=%.*s a=%.*s", s->field->nth, SLICE_ARG(s->d), SLICE_ARG(s->s),
-                SLICE_ARG(s->a));
+    *r = (struct dkim_result){ .field = s->field,
+                               .d = s->d,
+                               .s = s->s,
+                               .a = s->a,
+                               .i = s->i,
+                               .b = s->b_text,
+                               .result = c->objection.code,
+                               .reason = c->objection.reason };
+    trace_begin(t, "DKIM-Signature %u: d=%.*s s=%.*s a=%.*s", s->field->nth, SLICE_ARG(s->d),
+                SLICE_ARG(s->s), SLICE_ARG(s->a));
     enum status st = ST_OK;
     if (c->looked_at) {
         st = judge(d, c, t, r);
     } else if (r->result == DKIM_NONE) {
         r->result = DKIM_POLICY;
-        r->reason = arena_printf(d->v.arena, "ignored: only %u signatures are looked at", d->v.options.max_signatures);
+        r->reason = arena_printf(d->v.arena, "ignored: only %u signatures are looked at",
+                                 d->v.options.max_signatures);
         st = r->reason.p == NULL ? ST_NOMEM : ST_OK;
     }
     if (r->key_bits > 0)
         trace_line(t, "key: %u bits%s", r->key_bits, r->testing ? ", in test mode (t=y)" : "");
-    trace_line(t, "%s%s%.*s", dkim_result_name(r->result), r->reason.n > 0 ? ": " : "", SLICE_ARG(r->reason));
+    trace_line(t, "%s%s%.*s", dkim_result_name(r->result), r->reason.n > 0 ? ": " : "",
+               SLICE_ARG(r->reason));
     trace_end(t);
     return st;
 }

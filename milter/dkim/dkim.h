@@ -29,7 +29,7 @@ struct dkim_options {
     unsigned clock_skew_s;   /* t= may lie that far ahead; x= may have passed that long ago */
     bool accept_unsigned_body; /* a pass although l= leaves body text unsigned; default no */
     bool accept_rsa_sha1;    /* only for the conformance cases of the old rules; the configuration never sets it */
-    bool explain;            /* a trace will be handed in: hash the body in both canonicalisations, to tell what changed */
+    bool explain;            /* a trace will be handed in: hash the body in both canonicalisations, to tell more */
     int64_t now;             /* Unix time to judge by */
 };
 
@@ -53,7 +53,8 @@ struct dkim *dkim_new(struct arena *a, struct dns_session *dns, struct key_cache
 /* Any header field: those that are no DKIM-Signature are passed over. */
 enum status dkim_add_field(struct dkim *d, const struct header_field *f);
 /* author_domain: a name, or empty; its signatures are looked at first.  trace may be NULL. */
-enum status dkim_header_end(struct dkim *d, const struct header_list *headers, slice author_domain, struct body_canon *body);
+enum status dkim_header_end(struct dkim *d, const struct header_list *headers, slice author_domain,
+                            struct body_canon *body);
 /* After body_canon_finish().  *results: one for each DKIM-Signature field, in header order; n 0: none. */
 enum status dkim_finish(struct dkim *d, struct trace *t, const struct dkim_result **results, size_t *n);
 

@@ -41,7 +41,8 @@ count_before(const struct dkim_signature *sig, size_t i)
 }
 
 void
-explain_coverage(struct trace *t, struct arena *a, const struct header_list *headers, const struct dkim_signature *sig)
+explain_coverage(struct trace *t, struct arena *a, const struct header_list *headers,
+                 const struct dkim_signature *sig)
 {
     const struct header_field **fields = t == NULL ? NULL : signed_fields(a, headers, sig);
     if (fields == NULL)
@@ -50,14 +51,17 @@ explain_coverage(struct trace *t, struct arena *a, const struct header_list *hea
         slice name = sig->names[i];
         if (count_before(sig, i) > 0)
             continue; /* told with the first of its name */
-        size_t there = header_list_count_name(headers, name), listed = dkim_signature_names_count(sig, name);
+        size_t there = header_list_count_name(headers, name),
+               listed = dkim_signature_names_count(sig, name);
         if (there > 0 && slice_ieq(name, sig->field->name))
             there--;
-        const char *note = there == 0        ? "missing (signed as absent, or removed since)"
-                           : there > listed  ? "repeated: only the lowest are signed, the others are not"
+        const char *note = there == 0 ? "missing (signed as absent, or removed since)"
+                           : there > listed
+                               ? "repeated: only the lowest are signed, the others are not"
                            : there == listed ? "signed"
                                              : "signed, and none may be added";
-        trace_line(t, "%.*s: %zu in the header, %zu in h=: %s", SLICE_ARG(name), there, listed, note);
+        trace_line(t, "%.*s: %zu in the header, %zu in h=: %s", SLICE_ARG(name), there, listed,
+                   note);
     }
 }
 
@@ -73,8 +77,10 @@ try_without_each(struct trace *t, struct attempt *at)
         bool good = verifies(at, at->sig);
         at->fields[i] = f;
         if (good) {
-            trace_line(t, "header changed: it verifies without %.*s number %u, which was added after signing",
-                       SLICE_ARG(f->name), f->nth);
+            trace_line(
+                t,
+                "header changed: it verifies without %.*s number %u, which was added after signing",
+                SLICE_ARG(f->name), f->nth);
             return true;
         }
     }
@@ -92,8 +98,10 @@ try_other_instances(struct trace *t, struct attempt *at, const struct header_lis
             if (at->fields[i] == f || at->fields[i] == at->sig->field)
                 continue;
             if (verifies(at, at->sig)) {
-                trace_line(t, "header changed: it verifies with %.*s number %u in the place of number %u: a field of "
-                              "this name was added below, or the order changed",
+                trace_line(t,
+                           "header changed: it verifies with %.*s number %u in the place of number "
+                           "%u: a field of "
+                           "this name was added below, or the order changed",
                            SLICE_ARG(f->name), nth, f->nth);
                 at->fields[i] = f;
                 return true;
@@ -111,7 +119,9 @@ try_other_canonicalisation(struct trace *t, struct attempt *at)
     other.header_canon = other.header_canon == CANON_SIMPLE ? CANON_RELAXED : CANON_SIMPLE;
     if (!verifies(at, &other))
         return false;
-    trace_line(t, "it verifies with the header canonicalised as %s: the signer says one thing in c= and did another",
+    trace_line(t,
+               "it verifies with the header canonicalised as %s: the signer says one thing in c= "
+               "and did another",
                other.header_canon == CANON_SIMPLE ? "simple" : "relaxed");
     return true;
 }
@@ -121,30 +131,35 @@ static bool
 try_top_down(struct trace *t, struct attempt *at, const struct header_list *headers)
 {
     struct attempt reversed = *at;
-    reversed.fields = arena_array(at->arena, at->sig->n_names + 1, sizeof(const struct header_field *));
+    reversed.fields =
+        arena_array(at->arena, at->sig->n_names + 1, sizeof(const struct header_field *));
     if (reversed.fields == NULL)
         return false;
     for (size_t i = 0; i < at->sig->n_names && i < ATTEMPTS_MAX; i++)
-        reversed.fields[i] = header_list_find(headers, at->sig->names[i], (unsigned)count_before(at->sig, i) + 1);
+        reversed.fields[i] =
+            header_list_find(headers, at->sig->names[i], (unsigned)count_before(at->sig, i) + 1);
     bool good = at->sig->n_names < ATTEMPTS_MAX && verifies(&reversed, at->sig);
     at->left = reversed.left;
     if (good)
-        trace_line(t, "it verifies with repeated fields taken from the top: their order changed, or the signer is wrong");
+        trace_line(t, "it verifies with repeated fields taken from the top: their order changed, "
+                      "or the signer is wrong");
     return good;
 }
 
 void
-explain_header(struct trace *t, struct arena *a, const struct header_list *headers, const struct dkim_signature *sig,
-               const struct public_key *key)
+explain_header(struct trace *t, struct arena *a, const struct header_list *headers,
+               const struct dkim_signature *sig, const struct public_key *key)
 {
     struct attempt at = { a, sig, key, NULL, ATTEMPTS_MAX };
     if (t == NULL || key == NULL || (at.fields = signed_fields(a, headers, sig)) == NULL)
         return;
-    if (try_without_each(t, &at) || try_other_instances(t, &at, headers) || try_top_down(t, &at, headers) ||
-        try_other_canonicalisation(t, &at))
+    if (try_without_each(t, &at) || try_other_instances(t, &at, headers) ||
+        try_top_down(t, &at, headers) || try_other_canonicalisation(t, &at))
         return;
-    trace_line(t, "header changed: a signed field was altered or removed, or another key made the signature; "
-                  "no single added field explains it");
+    trace_line(
+        t,
+        "header changed: a signed field was altered or removed, or another key made the signature; "
+        "no single added field explains it");
 }
 
 static slice
@@ -157,8 +172,8 @@ base64_of(struct arena *a, slice data)
 }
 
 void
-explain_body(struct trace *t, struct arena *a, const struct dkim_signature *sig, slice computed, slice other,
-             uint64_t length)
+explain_body(struct trace *t, struct arena *a, const struct dkim_signature *sig, slice computed,
+             slice other, uint64_t length)
 {
     if (t == NULL)
         return;
@@ -173,5 +188,6 @@ explain_body(struct trace *t, struct arena *a, const struct dkim_signature *sig,
     if (other.n > 0 && slice_eq(sig->bh, other))
         trace_line(t, "as %s it is bh=: %s", relaxed ? "simple" : "relaxed",
                    relaxed ? "the signer says one thing in c= and did another"
-                           : "only white space at line ends or between words changed, which c= does not allow");
+                           : "only white space at line ends or between words changed, which c= "
+                             "does not allow");
 }

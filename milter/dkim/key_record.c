@@ -56,7 +56,8 @@ key_record_parse(struct arena *a, slice text, struct key_record *out, const char
     if (st != ST_OK)
         return refuse(why, "the key record is not a list of tags, or has a tag twice");
     const struct tag *v = taglist_find(&l, SLICE("v")), *p = taglist_find(&l, SLICE("p"));
-    const struct tag *h = taglist_find(&l, SLICE("h")), *s = taglist_find(&l, SLICE("s")), *t = taglist_find(&l, SLICE("t"));
+    const struct tag *h = taglist_find(&l, SLICE("h")), *s = taglist_find(&l, SLICE("s")),
+                     *t = taglist_find(&l, SLICE("t"));
     if (v != NULL && (v != &l.tags[0] || !slice_eq(v->value, SLICE("DKIM1"))))
         return refuse(why, "the record's v= is not DKIM1 or not its first tag");
     if (p == NULL)
@@ -76,7 +77,8 @@ key_record_parse(struct arena *a, slice text, struct key_record *out, const char
 }
 
 const char *
-key_record_refusal(const struct key_record *k, enum key_type type, enum hash_algorithm hash, bool i_is_subdomain)
+key_record_refusal(const struct key_record *k, enum key_type type, enum hash_algorithm hash,
+                   bool i_is_subdomain)
 {
     if (k->revoked)
         return "key revoked";

@@ -37,7 +37,8 @@ required(struct reading *r, const char *name, slice *value)
         *value = t->value;
         return true;
     }
-    slice reason = arena_printf(r->arena, "required tag %s= is %s", name, t == NULL ? "missing" : "empty");
+    slice reason =
+        arena_printf(r->arena, "required tag %s= is %s", name, t == NULL ? "missing" : "empty");
     if (reason.p == NULL)
         return no_memory(r);
     *r->objection = (struct dkim_objection){ DKIM_PERMERROR, reason };
@@ -66,7 +67,8 @@ read_algorithm(struct reading *r)
     }
     if (!sha1)
         s->a = SLICE_EMPTY; /* not ours to print */
-    return object(r, DKIM_PERMERROR, sha1 ? "rsa-sha1 is no longer accepted (RFC 8301)" : "unknown algorithm in a=");
+    return object(r, DKIM_PERMERROR,
+                  sha1 ? "rsa-sha1 is no longer accepted (RFC 8301)" : "unknown algorithm in a=");
 }
 
 static bool
@@ -168,7 +170,8 @@ is_field_name(slice name)
     return true;
 }
 
-/* An empty name between colons stands for no field: it is passed over, as the other verifiers do. */
+/* An empty name between colons stands for no field: it is passed over, as the other verifiers do.
+ */
 static bool
 read_signed_names(struct reading *r)
 {
@@ -204,7 +207,8 @@ dkim_signature_names_count(const struct dkim_signature *sig, slice name)
     return n;
 }
 
-/* dkim-quoted-printable (RFC 6376 2.11): "=" and two upper-case hexadecimal digits stand for an octet. */
+/* dkim-quoted-printable (RFC 6376 2.11): "=" and two upper-case hexadecimal digits stand for an
+ * octet. */
 static slice
 unquoted(struct arena *a, slice text)
 {
@@ -256,7 +260,8 @@ read_identity(struct reading *r)
     return true;
 }
 
-/* Digits only, as many as the grammar allows; what is too large for arithmetic is INT64_MAX and so above everything. */
+/* Digits only, as many as the grammar allows; what is too large for arithmetic is INT64_MAX and so
+ * above everything. */
 static bool
 read_number(struct reading *r, const char *tag, size_t digits_max, bool *present, uint64_t *value)
 {
@@ -320,7 +325,8 @@ read_version(struct reading *r)
     return slice_eq(v, SLICE("1")) || object(r, DKIM_PERMERROR, "unknown version in v=");
 }
 
-/* RFC 8617 4.1.2: an AMS is a DKIM-Signature without v= and with another i=; the seal comes later and cannot be covered. */
+/* RFC 8617 4.1.2: an AMS is a DKIM-Signature without v= and with another i=; the seal comes later
+ * and cannot be covered. */
 static bool
 read_message_signature(struct reading *r)
 {
@@ -343,7 +349,8 @@ read_dkim(struct reading *r)
 {
     if (!read_version(r) || !read_message_signature(r) || !read_identity(r))
         return false;
-    return dkim_signature_names_count(r->sig, SLICE("From")) > 0 || object(r, DKIM_PERMERROR, "h= does not cover From");
+    return dkim_signature_names_count(r->sig, SLICE("From")) > 0 ||
+           object(r, DKIM_PERMERROR, "h= does not cover From");
 }
 
 /* RFC 8617 4.1.3: the scope of a seal is fixed, so an h= makes it invalid. */
@@ -351,7 +358,8 @@ static bool
 read_seal(struct reading *r)
 {
     r->sig->header_canon = CANON_RELAXED;
-    return taglist_find(&r->sig->tags, SLICE("h")) == NULL || object(r, DKIM_PERMERROR, "a seal has no h=");
+    return taglist_find(&r->sig->tags, SLICE("h")) == NULL ||
+           object(r, DKIM_PERMERROR, "a seal has no h=");
 }
 
 static bool
@@ -361,7 +369,8 @@ read_all(struct reading *r)
     if (st == ST_NOMEM)
         return no_memory(r);
     if (st != ST_OK) /* RFC 8601 2.7.1: syntax errors are neutral */
-        return object(r, DKIM_NEUTRAL, st == ST_LIMIT ? "more than 64 tags" : "not a list of tags, or a tag twice");
+        return object(r, DKIM_NEUTRAL,
+                      st == ST_LIMIT ? "more than 64 tags" : "not a list of tags, or a tag twice");
     /* d=, s= and b= first: a report can then name the signature, whatever else is wrong with it */
     if (!read_names(r) || !read_signature_value(r) || !read_algorithm(r) || !read_times(r))
         return false;
@@ -377,11 +386,17 @@ read_all(struct reading *r)
 }
 
 enum status
-dkim_signature_parse(struct arena *a, const struct header_field *f, enum signature_kind kind, bool accept_rsa_sha1,
-                struct dkim_signature *out, struct dkim_objection *o)
+dkim_signature_parse(struct arena *a, const struct header_field *f, enum signature_kind kind,
+                     bool accept_rsa_sha1, struct dkim_signature *out, struct dkim_objection *o)
 {
-    *out = (struct dkim_signature){ .field = f, .kind = kind, .d = SLICE_EMPTY, .s = SLICE_EMPTY, .a = SLICE_EMPTY,
-                               .i = SLICE_EMPTY, .b_text = SLICE_EMPTY, .key_name = SLICE_EMPTY };
+    *out = (struct dkim_signature){ .field = f,
+                                    .kind = kind,
+                                    .d = SLICE_EMPTY,
+                                    .s = SLICE_EMPTY,
+                                    .a = SLICE_EMPTY,
+                                    .i = SLICE_EMPTY,
+                                    .b_text = SLICE_EMPTY,
+                                    .key_name = SLICE_EMPTY };
     *o = (struct dkim_objection){ DKIM_NONE, SLICE_EMPTY };
     struct reading r = { a, out, o, accept_rsa_sha1, ST_OK };
     read_all(&r);

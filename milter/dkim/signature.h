@@ -1,6 +1,6 @@
 /*
- * signature.h - one DKIM-Signature, ARC-Message-Signature or ARC-Seal, read and judged by itself: no header, body or key
- * is looked at.  What breaks a MUST of RFC 6376 3.5 and 6.1.1 or RFC 8617 4.1 is objected to here, and only here.
+ * signature.h - one DKIM-Signature, ARC-Message-Signature or ARC-Seal, read and judged by itself: no header, body or
+ * key is looked at.  What breaks a MUST of RFC 6376 3.5 and 6.1.1 or RFC 8617 4.1 is objected to here, and only here.
  * Ownership: all in the arena; slices borrow from the field.
  */
 #ifndef VIDIMUS_DKIM_SIGNATURE_H

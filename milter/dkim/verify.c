@@ -6,7 +6,7 @@
 #include "dkim/key_record.h"
 
 #define RECORDS_MAX 10 /* TXT records at one name that are looked at */
-#define KEYS_MAX 4     /* well-formed keys among them that are tried */
+#define KEYS_MAX    4  /* well-formed keys among them that are tried */
 
 void
 verifier_ask_key(const struct verifier *v, const struct dkim_signature *sig)
@@ -48,7 +48,8 @@ signed_fields(struct arena *a, const struct header_list *headers, const struct d
     while (size < sig->n_names * 2)
         size *= 2;
     struct taken *table = arena_array(a, size, sizeof(*table));
-    const struct header_field **fields = arena_array(a, sig->n_names + 1, sizeof(const struct header_field *));
+    const struct header_field **fields =
+        arena_array(a, sig->n_names + 1, sizeof(const struct header_field *));
     if (table == NULL || fields == NULL)
         return NULL;
     for (size_t i = 0; i < sig->n_names; i++) {
@@ -65,20 +66,24 @@ signature_field_add(struct arena *a, const struct dkim_signature *sig, struct st
 {
     const struct header_field *f = sig->field;
     size_t value_at = (size_t)(f->value.p - f->raw.p);
-    size_t cut = value_at + sig->b_start, go_on = value_at + sig->b_end, n = f->raw.n - (go_on - cut);
+    size_t cut = value_at + sig->b_start, go_on = value_at + sig->b_end,
+           n = f->raw.n - (go_on - cut);
     char *p = arena_alloc(a, n + 1);
     if (p == NULL)
         return ST_NOMEM;
     memcpy(p, f->raw.p, cut);
     memcpy(p + cut, f->raw.p + go_on, f->raw.n - go_on);
-    struct header_field emptied = { .raw = { p, n }, .name = { p, f->name.n },
-                                    .value = { p + value_at, n - value_at }, .nth = f->nth };
+    struct header_field emptied = { .raw = { p, n },
+                                    .name = { p, f->name.n },
+                                    .value = { p + value_at, n - value_at },
+                                    .nth = f->nth };
     header_canon_add(out, sig->header_canon, &emptied);
     return strbuf_status(out);
 }
 
 enum status
-signed_fields_hash(struct arena *a, const struct dkim_signature *sig, const struct header_field *const *fields, size_t n,
+signed_fields_hash(struct arena *a, const struct dkim_signature *sig,
+                   const struct header_field *const *fields, size_t n,
                    unsigned char digest[HASH_SIZE_MAX])
 {
     struct strbuf text;
@@ -139,10 +144,11 @@ record_of_cached(const struct public_key *k, unsigned flags)
                                 .data = SLICE_EMPTY };
 }
 
-/* The key of a record that was just read; o->key stays NULL, with the reason in *o, if it is none. */
+/* The key of a record that was just read; o->key stays NULL, with the reason in *o, if it is none.
+ */
 static enum status
-load_key(const struct verifier *v, const struct dkim_signature *sig, slice text, const struct key_record *record,
-         struct signature_outcome *o)
+load_key(const struct verifier *v, const struct dkim_signature *sig, slice text,
+         const struct key_record *record, struct signature_outcome *o)
 {
     const char *why = NULL;
     enum status st = public_key_new(record->type, record->data, &o->key, &why);
@@ -164,13 +170,15 @@ load_key(const struct verifier *v, const struct dkim_signature *sig, slice text,
 static bool
 size_is_right(const struct verifier *v, struct arena *a, struct signature_outcome *o)
 {
-    unsigned bits = public_key_bits(o->key), min = v->options.min_rsa_bits, max = v->options.max_rsa_bits;
+    unsigned bits = public_key_bits(o->key), min = v->options.min_rsa_bits,
+             max = v->options.max_rsa_bits;
     o->key_bits = bits;
     if (public_key_type(o->key) != KEY_RSA || (bits >= min && bits <= max))
         return true;
     o->code = DKIM_PERMERROR;
-    o->reason = bits < min ? arena_printf(a, "key too small: %u bits, at least %u are wanted", bits, min)
-                           : arena_printf(a, "key too large: %u bits, at most %u are taken", bits, max);
+    o->reason = bits < min
+                    ? arena_printf(a, "key too small: %u bits, at least %u are wanted", bits, min)
+                    : arena_printf(a, "key too large: %u bits, at most %u are taken", bits, max);
     return false;
 }
 
@@ -211,7 +219,8 @@ try_record(const struct verifier *v, const struct dkim_signature *sig, slice dig
     return st;
 }
 
-/* Which of two failures tells more: one of the signature over one of the key over one of a record that is no key. */
+/* Which of two failures tells more: one of the signature over one of the key over one of a record
+ * that is no key. */
 static int
 weight(const struct signature_outcome *o, bool is_key)
 {
@@ -220,8 +229,8 @@ weight(const struct signature_outcome *o, bool is_key)
 
 /* RFC 6376 6.1.2 step 4: several records at a name are tried one by one. */
 static enum status
-try_records(const struct verifier *v, const struct dkim_signature *sig, slice digest, const struct dns_answer *answer,
-            struct signature_outcome *out)
+try_records(const struct verifier *v, const struct dkim_signature *sig, slice digest,
+            const struct dns_answer *answer, struct signature_outcome *out)
 {
     int best = 0;
     unsigned keys = 0;
@@ -244,7 +253,8 @@ try_records(const struct verifier *v, const struct dkim_signature *sig, slice di
 }
 
 enum status
-verifier_check(const struct verifier *v, const struct dkim_signature *sig, slice digest, struct signature_outcome *out)
+verifier_check(const struct verifier *v, const struct dkim_signature *sig, slice digest,
+               struct signature_outcome *out)
 {
     *out = (struct signature_outcome){ .code = DKIM_PERMERROR, .reason = SLICE("no key record") };
     const struct dns_answer *answer = dns_lookup(v->dns, DNS_TXT, sig->key_name);
@@ -261,8 +271,8 @@ verifier_check(const struct verifier *v, const struct dkim_signature *sig, slice
     case DNS_TIMEOUT:
     case DNS_BUDGET:
         out->code = DKIM_TEMPERROR;
-        out->reason = arena_printf(v->arena, "key at %.*s not available (%s)", SLICE_ARG(sig->key_name),
-                                   dns_status_name(answer->status));
+        out->reason = arena_printf(v->arena, "key at %.*s not available (%s)",
+                                   SLICE_ARG(sig->key_name), dns_status_name(answer->status));
         break;
     }
     return out->reason.p == NULL ? ST_NOMEM : ST_OK;

@@ -19,14 +19,16 @@ void verifier_ask_key(const struct verifier *v, const struct dkim_signature *sig
 
 /* For each name of h= the field it stands for (RFC 6376 5.4.2: from the bottom upwards), NULL where none is left.  The
  * signature's own field is not counted.  NULL: no memory. */
-const struct header_field **signed_fields(struct arena *a, const struct header_list *headers, const struct dkim_signature *sig);
+const struct header_field **signed_fields(struct arena *a, const struct header_list *headers,
+                                          const struct dkim_signature *sig);
 
 /* The signature's own field, canonical, with b= emptied and no CRLF at the end (RFC 6376 3.7). */
 enum status signature_field_add(struct arena *a, const struct dkim_signature *sig, struct strbuf *out);
 
 /* The hash of those fields, each with its CRLF, and of the signature's own. */
-enum status signed_fields_hash(struct arena *a, const struct dkim_signature *sig, const struct header_field *const *fields,
-                               size_t n, unsigned char digest[HASH_SIZE_MAX]);
+enum status signed_fields_hash(struct arena *a, const struct dkim_signature *sig,
+                               const struct header_field *const *fields, size_t n,
+                               unsigned char digest[HASH_SIZE_MAX]);
 
 struct signature_outcome {
     enum dkim_result_code code; /* pass, fail, temperror, permerror */

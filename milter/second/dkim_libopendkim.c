@@ -13,7 +13,6 @@
 
 #include "second/dkim_libopendkim.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <opendkim/dkim.h>
@@ -21,7 +20,6 @@
 #include "base/clock.h"
 #include "dkim/accept.h"
 #include "dkim/key_record.h"
-#include "mail/domain.h"
 
 #define KEY_TEXT_MAX 4000u         /* the library's own buffers hold 8192 octets */
 

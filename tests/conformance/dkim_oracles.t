@@ -3,7 +3,7 @@
 
     dkim_oracles.t [COUNT [SEED]]          COUNT messages (100), of them one in five with ARC sets
 
-A signature counts as pass or not pass.  Each difference must belong to a class of dkim-deviations.md, or the test fails.
+A signature counts as pass or not pass.  Each difference must belong to a class of dkim_deviations.py, or the test fails.
 Exit status 77: python3-dkim or its parts are not installed.
 """
 import collections

@@ -311,6 +311,24 @@ keys_are_asked_for_early(void **state)
     assert_int_equal(bed->usage.questions, 3);
 }
 
+/* Fifty sets with a hundred keys, and something wrong with the chain: the queries of the message are not all spent. */
+static void
+a_flood_asks_for_few_keys(void **state)
+{
+    (void)state;
+    struct strbuf b;
+    strbuf_init(&b, 0);
+    for (unsigned i = 1; i <= 50; i++)
+        strbuf_printf(&b, "ARC-Seal: i=%u; a=rsa-sha256; cv=pass; d=example.org; s=x%u; b=AAAA\r\n"
+                          "ARC-Message-Signature: i=%u; a=rsa-sha256; d=example.org; s=y%u; h=from; "
+                          "bh=frcCV1k9oG9oKj3dpUqdJg1PxRT2RSN/XKdLCPjaYaY=; b=AAAA\r\n"
+                          "ARC-Authentication-Results: i=%u; mx; none\r\n", i, i, i, i, i);
+    strbuf_add_str(&b, header);
+    expect("flood", strbuf_slice(&b), body, ARC_FAIL, "i=1: the first seal");
+    assert_int_equal(bed->usage.questions, 20);
+    strbuf_clear(&b);
+}
+
 /* RFC 8617 5.2.1: every error is permanent. */
 static void
 trouble_with_dns_fails(void **state)
@@ -428,7 +446,7 @@ main(void)
         CASE(chains_of_all_lengths_pass), CASE(changes_break_the_chain),         CASE(oldest_pass_is_found),
         CASE(structure_is_demanded),      CASE(cv_is_demanded),                  CASE(junk_fails_and_never_more),
         CASE(an_aar_begins_with_its_instance), CASE(keys_are_asked_for_early),   CASE(trouble_with_dns_fails),
-        CASE(tags_of_the_fields_are_judged), CASE(memory_may_run_out_anywhere),
+        CASE(tags_of_the_fields_are_judged), CASE(a_flood_asks_for_few_keys), CASE(memory_may_run_out_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

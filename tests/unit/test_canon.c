@@ -2,8 +2,9 @@
 
 #include "canon_reference.h"
 
+#include <time.h>
+
 #include "base/base64.h"
-#include "base/clock.h"
 #include "dkim/canon.h"
 #include "dkim/canon_scan.h"
 #include "mail/headers.h"
@@ -219,6 +220,14 @@ headers_follow_rfc6376_3_4_2(void **state)
 
 /* Twice the text, at most two and a half times the time (security.md d.12), measured coarsely: sixteen times, forty. */
 static uint64_t
+cpu_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t); /* what others do on this machine does not count */
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static uint64_t
 time_of_body(const char *unit, size_t n)
 {
     size_t length = strlen(unit);
@@ -227,16 +236,16 @@ time_of_body(const char *unit, size_t n)
     for (size_t i = 0; i < n; i++)
         memcpy(text + i * length, unit, length);
     uint64_t best = UINT64_MAX;
-    for (unsigned round = 0; round < 3; round++) {
+    for (unsigned round = 0; round < 5; round++) {
         struct arena *a = arena_new(0);
         struct body_canon *b = body_canon_new(a);
         body_canon_want(b, CANON_SIMPLE, CANON_NO_LIMIT);
         body_canon_want(b, CANON_RELAXED, CANON_NO_LIMIT);
-        uint64_t start = clock_mono_us();
+        uint64_t start = cpu_us();
         for (size_t i = 0; i < n * length; i += 4096)
             body_canon_feed(b, slice_head((slice){ text + i, n * length - i }, 4096));
         body_canon_finish(b);
-        uint64_t took = clock_mono_us() - start;
+        uint64_t took = cpu_us() - start;
         best = took < best ? took : best;
         body_canon_clear(b);
         arena_free(a);
