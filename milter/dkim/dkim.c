@@ -129,7 +129,7 @@ settle(const struct dkim *d, const struct candidate *c, slice body, uint64_t len
 {
     const struct dkim_signature *s = &c->sig;
     struct arena *a = d->v.arena;
-    if (r->result == DKIM_PERMERROR || r->result == DKIM_TEMPERROR)
+    if (r->result != DKIM_PASS && r->result != DKIM_FAIL)
         return ST_OK;
     if (s->has_length && s->length > length) { /* RFC 6376 3.5 l= */
         r->result = DKIM_PERMERROR;

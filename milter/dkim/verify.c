@@ -267,9 +267,12 @@ verifier_check(const struct verifier *v, const struct dkim_signature *sig, slice
         out->reason = arena_printf(v->arena, "no key at %.*s (%s)", SLICE_ARG(sig->key_name),
                                    dns_status_name(answer->status));
         break;
+    case DNS_BUDGET:
+        out->code = DKIM_POLICY;
+        out->reason = SLICE("ignored: the message asks for more DNS lookups than are made");
+        break;
     case DNS_SERVFAIL:
     case DNS_TIMEOUT:
-    case DNS_BUDGET:
         out->code = DKIM_TEMPERROR;
         out->reason = arena_printf(v->arena, "key at %.*s not available (%s)",
                                    SLICE_ARG(sig->key_name), dns_status_name(answer->status));

@@ -228,8 +228,9 @@ author_exists(struct evaluation *e, bool *trouble)
         return true;
     bool spf_asked = e->in->spf != NULL && slice_ieq(e->in->spf->domain, e->in->author_domain);
     enum dns_type type = spf_asked ? DNS_TXT : DNS_A;
-    const struct dns_answer *answer = dns_lookup(e->dns, type, e->in->author_domain);
-    *trouble = dmarc_is_trouble(answer->status);
+    const struct dns_answer *answer = dns_lookup_kept(e->dns, type, e->in->author_domain);
+    /* the budget is spent by what the sender put into the message: no reason to take him at a later time */
+    *trouble = dmarc_is_trouble(answer->status) && answer->status != DNS_BUDGET;
     trace_line(e->t, "%s %.*s: %s, so the Author Domain %s", dns_type_name(type), SLICE_ARG(e->in->author_domain),
                dns_status_name(answer->status),
                *trouble ? "may or may not exist" : answer->status == DNS_NXDOMAIN ? "does not exist" : "exists");

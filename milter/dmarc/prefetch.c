@@ -25,7 +25,7 @@ on_author_answer(void *arg, struct dns_session *dns, const struct dns_answer *an
     if (records == 1)
         return;
     for (size_t i = 1; i < p->n; i++)
-        dns_start(dns, DNS_TXT, p->names[i], NULL, NULL);
+        dns_start_kept(dns, DNS_TXT, p->names[i], NULL, NULL);
 }
 
 void
@@ -42,5 +42,5 @@ dmarc_prefetch(struct arena *a, struct dns_session *dns, slice author_domain)
             return;
     }
     if (p->n > 0)
-        dns_start(dns, DNS_TXT, p->names[0], on_author_answer, p);
+        dns_start_kept(dns, DNS_TXT, p->names[0], on_author_answer, p);
 }

@@ -120,7 +120,7 @@ dmarc_memo_ask(struct dmarc_memo *m, slice domain)
     struct memo_entry *e = arena_zalloc(m->a, sizeof(*e));
     if (name.p == NULL || e == NULL)
         return NULL;
-    const struct dns_answer *answer = dns_lookup(m->dns, DNS_TXT, name);
+    const struct dns_answer *answer = dns_lookup_kept(m->dns, DNS_TXT, name);
     e->step = (struct dmarc_step){ .domain = domain, .status = answer->status };
     if (!read_answer(m, answer, &e->step))
         return NULL;
@@ -135,7 +135,7 @@ dmarc_memo_start(struct dmarc_memo *m, slice domain)
 {
     slice name = known(m, domain) != NULL ? (slice){ NULL, 0 } : record_name(m->a, domain);
     if (name.p != NULL)
-        dns_start(m->dns, DNS_TXT, name, NULL, NULL);
+        dns_start_kept(m->dns, DNS_TXT, name, NULL, NULL);
 }
 
 /* ---- the walk */

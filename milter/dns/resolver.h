@@ -58,6 +58,11 @@ void dns_session_free(struct dns_session *s);
  * minutes on sending its body since MAIL, and those are not ours. */
 void dns_session_restart(struct dns_session *s);
 
+/* From now on the last `queries` of the budget and the last `ms` before the deadline are for dns_start_kept() and
+ * dns_lookup_kept() alone.  What a message makes us ask is its sender's choice, names that never answer among it; the policy
+ * that decides about it has to be found all the same.  What there was no budget for is asked when there is. */
+void dns_session_keep(struct dns_session *s, unsigned queries, unsigned ms);
+
 /* Names: raw octets with "." between labels, case ignored, no escapes, a final dot allowed.
  * Ask, do not wait.  Asking again is free.  on_answer (may be NULL) is called exactly once, at once on this thread if
  * the answer is there (asked from within a callback: as soon as that one has returned), else on the resolver's thread; it may
@@ -66,6 +71,9 @@ typedef void dns_callback(void *arg, struct dns_session *s, const struct dns_ans
 void dns_start(struct dns_session *s, enum dns_type type, slice name, dns_callback *on_answer, void *arg);
 /* Ask if not asked yet, wait up to the deadline.  Never NULL. */
 const struct dns_answer *dns_lookup(struct dns_session *s, enum dns_type type, slice name);
+/* The same out of all of the budget and the time. */
+void dns_start_kept(struct dns_session *s, enum dns_type type, slice name, dns_callback *on_answer, void *arg);
+const struct dns_answer *dns_lookup_kept(struct dns_session *s, enum dns_type type, slice name);
 
 const char *dns_status_name(enum dns_status st); /* "ok", "nodata", "nxdomain", "servfail", "timeout", ... */
 const char *dns_type_name(enum dns_type t);      /* "A", "TXT", ... */

@@ -49,10 +49,12 @@ struct runner {
 struct dns_session {
     struct resolver *resolver;
     unsigned timeout_ms, max_queries;
+    unsigned kept_queries, kept_ms; /* of those, for what decides */
     pthread_mutex_t
         lock; /* guards all below; never held while a resolver or a callback is called */
     pthread_cond_t changed;
     uint64_t deadline_ms;
+    unsigned common_questions; /* not out of what is kept */
     unsigned references;
     bool closing;
     struct runner *runners;
@@ -97,6 +99,15 @@ dns_session_restart(struct dns_session *s)
     s->deadline_ms =
         clock_mono_ms() +
         s->timeout_ms; /* questions already sent keep the deadline they were sent with */
+    pthread_mutex_unlock(&s->lock);
+}
+
+void
+dns_session_keep(struct dns_session *s, unsigned queries, unsigned ms)
+{
+    pthread_mutex_lock(&s->lock);
+    s->kept_queries = queries < s->max_queries ? queries : s->max_queries;
+    s->kept_ms = ms < s->timeout_ms ? ms : s->timeout_ms;
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -269,8 +280,21 @@ find(struct dns_session *s, enum dns_type type, slice name, unsigned bucket)
     return NULL;
 }
 
+static uint64_t
+deadline(const struct dns_session *s, bool kept)
+{
+    return kept ? s->deadline_ms : s->deadline_ms - s->kept_ms;
+}
+
+static bool
+is_spent(const struct dns_session *s, bool kept)
+{
+    return s->usage.questions >= s->max_queries ||
+           (!kept && s->common_questions >= s->max_queries - s->kept_queries);
+}
+
 static struct entry *
-add_entry(struct dns_session *s, enum dns_type type, slice name, unsigned bucket)
+add_entry(struct dns_session *s, enum dns_type type, slice name, unsigned bucket, bool kept)
 {
     struct entry *e = calloc(1, sizeof(*e) + name.n);
     if (e == NULL)
@@ -279,7 +303,7 @@ add_entry(struct dns_session *s, enum dns_type type, slice name, unsigned bucket
         memcpy(e->name, name.p, name.n);
     e->s = s;
     e->req = (struct dns_request){
-        .type = type, .name = { e->name, name.n }, .deadline_ms = s->deadline_ms, .done = on_done
+        .type = type, .name = { e->name, name.n }, .deadline_ms = deadline(s, kept), .done = on_done
     };
     e->next_in_bucket = s->buckets[bucket];
     s->buckets[bucket] = e;
@@ -311,7 +335,7 @@ ask(struct entry *e)
 
 /* Lock held.  The entry, new or old; *fresh: it has to be asked.  NULL: no memory. */
 static struct entry *
-enter(struct dns_session *s, enum dns_type type, slice name, bool *fresh)
+enter(struct dns_session *s, enum dns_type type, slice name, bool kept, bool *fresh)
 {
     char canonical[DNS_NAME_MAX];
     size_t n = 0;
@@ -323,14 +347,16 @@ enter(struct dns_session *s, enum dns_type type, slice name, bool *fresh)
         refused = DNS_BADNAME;
     unsigned bucket = bucket_of(type, name);
     struct entry *e = find(s, type, name, bucket);
-    if (e != NULL)
-        return e;
-    if (refused == DNS_OK && s->usage.questions >= s->max_queries &&
-        !s->resolver->ops->holds_all_answers)
+    bool spent = refused == DNS_OK && is_spent(s, kept) && !s->resolver->ops->holds_all_answers;
+    bool again = !spent && e != NULL && e->done && e->answer.status == DNS_BUDGET;
+    if (e != NULL && !again)
+        return e; /* else the new entry comes before it in the bucket */
+    if (spent)
         refused = DNS_BUDGET;
-    e = add_entry(s, type, name, bucket);
+    e = add_entry(s, type, name, bucket, kept);
     if (e == NULL)
         return NULL;
+    s->common_questions += !kept && refused == DNS_OK;
     if (refused != DNS_OK) {
         s->usage.questions--;
         settle(e, dns_result_static(refused));
@@ -360,13 +386,14 @@ add_waiter(struct entry *e, dns_callback *fn, void *arg, struct waiter **out)
 
 static const struct dns_answer no_memory = { .status = DNS_SERVFAIL };
 
-void
-dns_start(struct dns_session *s, enum dns_type type, slice name, dns_callback *on_answer, void *arg)
+static void
+start(struct dns_session *s, enum dns_type type, slice name, bool kept, dns_callback *on_answer,
+      void *arg)
 {
     bool fresh = false;
     struct waiter *w = NULL;
     pthread_mutex_lock(&s->lock);
-    struct entry *e = enter(s, type, name, &fresh);
+    struct entry *e = enter(s, type, name, kept, &fresh);
     if (on_answer != NULL && (e == NULL || !add_waiter(e, on_answer, arg, &w))) {
         pthread_mutex_unlock(&s->lock);
         on_answer(arg, s, &no_memory);
@@ -386,18 +413,31 @@ dns_start(struct dns_session *s, enum dns_type type, slice name, dns_callback *o
     pthread_mutex_unlock(&s->lock);
 }
 
-const struct dns_answer *
-dns_lookup(struct dns_session *s, enum dns_type type, slice name)
+void
+dns_start(struct dns_session *s, enum dns_type type, slice name, dns_callback *on_answer, void *arg)
+{
+    start(s, type, name, false, on_answer, arg);
+}
+
+void
+dns_start_kept(struct dns_session *s, enum dns_type type, slice name, dns_callback *on_answer, void *arg)
+{
+    start(s, type, name, true, on_answer, arg);
+}
+
+static const struct dns_answer *
+lookup(struct dns_session *s, enum dns_type type, slice name, bool kept)
 {
     bool fresh = false;
     pthread_mutex_lock(&s->lock);
-    struct entry *e = enter(s, type, name, &fresh);
+    struct entry *e = enter(s, type, name, kept, &fresh);
     if (fresh)
         ask(e);
     if (e != NULL && !e->done) {
         uint64_t began_us = clock_mono_us();
-        struct timespec until = { .tv_sec = (time_t)(s->deadline_ms / 1000),
-                                  .tv_nsec = (long)(s->deadline_ms % 1000) * 1000000 };
+        uint64_t until_ms = deadline(s, kept);
+        struct timespec until = { .tv_sec = (time_t)(until_ms / 1000),
+                                  .tv_nsec = (long)(until_ms % 1000) * 1000000 };
         e->sleepers++;
         while (!e->done && pthread_cond_timedwait(&s->changed, &s->lock, &until) == 0)
             continue;
@@ -408,6 +448,18 @@ dns_lookup(struct dns_session *s, enum dns_type type, slice name)
     }
     pthread_mutex_unlock(&s->lock);
     return e == NULL ? &no_memory : &e->answer;
+}
+
+const struct dns_answer *
+dns_lookup(struct dns_session *s, enum dns_type type, slice name)
+{
+    return lookup(s, type, name, false);
+}
+
+const struct dns_answer *
+dns_lookup_kept(struct dns_session *s, enum dns_type type, slice name)
+{
+    return lookup(s, type, name, true);
 }
 
 /* ---- what was asked ---- */
@@ -431,6 +483,8 @@ dns_session_each(struct dns_session *s,
     pthread_mutex_lock(&s->lock);
     for (struct entry *e = s->entries; e != NULL;
          e = e->next) { /* entries are added at the end and never leave */
+        if (find(s, e->req.type, e->req.name, bucket_of(e->req.type, e->req.name)) != e)
+            continue; /* there was no budget for it at first */
         const struct dns_answer *answer = e->done ? &e->answer : NULL;
         pthread_mutex_unlock(&s->lock);
         fn(arg, e->req.type, e->req.name, answer);

@@ -33,12 +33,17 @@ finish_iprev(struct message *m)
 }
 
 static void
-finish_spf(struct message *m)
+finish_mail_from(struct message *m)
 {
-    struct record *r = &m->record;
     if (!m->mfrom_done)
         message_note(m, checks_spf(m, &m->mfrom_request, &m->mfrom));
-    r->spf = &m->mfrom;
+    m->record.spf = &m->mfrom;
+}
+
+static void
+finish_helo(struct message *m)
+{
+    struct record *r = &m->record;
     if (r->mail_from.n == 0) { /* the null path: MAIL FROM was judged as postmaster@HELO (RFC 7208 2.4) */
         r->spf_helo = &m->mfrom;
         return;
@@ -83,12 +88,16 @@ finish_dmarc(struct message *m)
                   arena_strdup(m->a, r->header_from), "difference", arena_strdup(m->a, r->dmarc.walk_differs), (char *)NULL);
 }
 
+/* Names that keep us waiting are the sender's to choose, but not those of the domain that he claims to be: first is what
+ * only this one can delay. */
 static void
 finish_checks(struct message *m)
 {
-    finish_signatures(m);
+    finish_mail_from(m);
     if (m->trouble == ST_OK)
-        finish_spf(m);
+        finish_signatures(m);
+    if (m->trouble == ST_OK)
+        finish_helo(m);
     if (m->trouble == ST_OK)
         finish_iprev(m);
     if (m->trouble == ST_OK)
@@ -311,8 +320,12 @@ message_decide(struct message *m)
 const struct verdict *
 message_spf_only(struct message *m)
 {
+    if (m->dns != NULL)
+        dns_session_keep(m->dns, 0, 0); /* nothing else comes */
     if (m->trouble == ST_OK && !m->skipped)
-        finish_spf(m);
+        finish_mail_from(m);
+    if (m->trouble == ST_OK && !m->skipped)
+        finish_helo(m);
     if (m->trouble != ST_OK)
         return answer_trouble(m);
     m->verdict.record = &m->record;

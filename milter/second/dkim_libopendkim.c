@@ -272,8 +272,9 @@ result_of_error(const struct candidate *c, DKIM_SIGERROR error, int body_hash)
     switch (c->key_status) {
     case DNS_SERVFAIL:
     case DNS_TIMEOUT:
-    case DNS_BUDGET:
         return DKIM_TEMPERROR;
+    case DNS_BUDGET:
+        return DKIM_POLICY;
     case DNS_OK:
     case DNS_NODATA:
     case DNS_NXDOMAIN:

@@ -30,7 +30,8 @@ spf_load_record(struct spf_walk *w, struct spf_frame *f, slice domain, bool firs
     }
     const struct dns_answer *txt = spf_walk_ask(w, DNS_TXT, domain, !first);
     slice text = SLICE_EMPTY;
-    enum spf_found found = SPF_RECORD_TEMPERROR;
+    /* a limit that is met is met again when the message comes again (4.6.4) */
+    enum spf_found found = txt->status == DNS_BUDGET ? SPF_RECORD_PERMERROR : SPF_RECORD_TEMPERROR;
     switch (txt->status) {
     case DNS_OK:
     case DNS_NODATA:

@@ -52,9 +52,11 @@ judge(struct spf_walk *w, enum dns_type type, slice name, const struct dns_answe
     case DNS_BUDGET:
         break;
     }
+    /* A limit that is met is met again when the message comes again: no reason to try later (4.6.4). */
+    bool limit = answer->status == DNS_BUDGET;
     w->reason = arena_printf(w->arena, "DNS %s for %s of %.*s", dns_status_name(answer->status),
                              dns_type_name(type), SLICE_ARG(spf_say(w->arena, name, 260)));
-    return SPF_MATCH_TEMPERROR;
+    return limit ? SPF_MATCH_PERMERROR : SPF_MATCH_TEMPERROR;
 }
 
 static enum dns_type

@@ -5,7 +5,8 @@ A file holds scenarios, each begun by "=== name"; text before the first one is d
   [config]    options, one a line
   [envelope]  option of `vidimus check` and its value, one a line (ip, helo, from, rcpt, ...)
   [sign]      domain selector [tag=value...]: sign the message with the test key; l=N and h=a:b are understood
-  [message]   the message; \\xNN and \\r stand for octets, a line "\\REPEAT n text" for n times that text
+  [message]   the message; \\xNN and \\r stand for octets, a line "\\REPEAT n text" for n times that text,
+              "\\COUNT n text" for n lines of it, "#" being 1 to n
   [expect]    path value, one a line; path into the JSON, "dkim.0.result pass"; value "*" any, "!x" not x, "a|b" either;
               "added ~ text" and "added !~ text": some added field holds the text, none does
 Signatures come from python3-dkim.  VIDIMUS names the program.
@@ -66,6 +67,9 @@ def octets(lines):
         m = re.match(r'\\REPEAT (\d+) (.*)', line)
         if m:
             line = m.group(2) * int(m.group(1))
+        m = re.match(r'\\COUNT (\d+) (.*)', line)
+        if m:
+            line = '\\x0d\\x0a'.join(m.group(2).replace('#', str(i + 1)) for i in range(int(m.group(1))))
         data = line.encode('utf-8')
         data = re.sub(rb'\\x([0-9a-f]{2})', lambda x: bytes([int(x.group(1), 16)]), data)
         out.append(data.replace(b'\\r', b'\r').replace(b'\\t', b'\t'))

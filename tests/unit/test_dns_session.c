@@ -60,6 +60,67 @@ test_budget(void **state)
 }
 
 static void
+count_one(void *arg, enum dns_type type, slice name, const struct dns_answer *answer)
+{
+    (void)type, (void)name, (void)answer;
+    ++*(unsigned *)arg;
+}
+
+/* What is kept is there for the questions that decide, whatever came before. */
+static void
+test_kept_budget(void **state)
+{
+    (void)state;
+    struct resolver *r = zone("*.x. A 192.0.2.1\n");
+    struct dns_session *s = session(r, 1000, 6);
+    unsigned told = 0;
+    dns_session_keep(s, 2, 0);
+    for (int i = 0; i < 10; i++) {
+        char name[] = { (char)('0' + i), '.', 'x', '\0' };
+        assert_int_equal(dns_lookup(s, DNS_A, slice_from(name))->status, i < 4 ? DNS_OK : DNS_BUDGET);
+    }
+    assert_int_equal(dns_lookup_kept(s, DNS_A, SLICE("0.x"))->status, DNS_OK); /* asked already: free */
+    assert_int_equal(dns_lookup_kept(s, DNS_A, SLICE("4.x"))->status, DNS_OK); /* refused before, asked now */
+    assert_int_equal(dns_lookup(s, DNS_A, SLICE("4.x"))->status, DNS_OK);
+    assert_int_equal(dns_lookup(s, DNS_A, SLICE("5.x"))->status, DNS_BUDGET);
+    dns_start_kept(s, DNS_A, SLICE("a.x"), NULL, NULL);
+    assert_int_equal(dns_lookup_kept(s, DNS_A, SLICE("b.x"))->status, DNS_BUDGET);
+    assert_int_equal(dns_session_usage(s).questions, 6);
+    dns_session_each(s, count_one, &told);
+    assert_int_equal(told, 12); /* 0 to 9, a and b: each once */
+    dns_session_free(s);
+    /* and what others left of it is theirs again */
+    s = session(r, 1000, 3);
+    dns_session_keep(s, 2, 0);
+    dns_start(s, DNS_A, SLICE("a.x"), NULL, NULL);
+    assert_int_equal(dns_lookup(s, DNS_A, SLICE("b.x"))->status, DNS_BUDGET);
+    dns_session_keep(s, 0, 0);
+    assert_int_equal(dns_lookup(s, DNS_A, SLICE("b.x"))->status, DNS_OK);
+    dns_session_keep(s, 100, 5000); /* more than there is */
+    assert_int_equal(dns_lookup(s, DNS_A, SLICE("c.x"))->status, DNS_BUDGET);
+    assert_int_equal(dns_lookup_kept(s, DNS_A, SLICE("c.x"))->status, DNS_OK);
+    dns_session_free(s);
+    resolver_free(r);
+}
+
+/* Names that never answer use up the time of the others, not the time that is kept. */
+static void
+test_kept_time(void **state)
+{
+    (void)state;
+    struct resolver *r = zone("slow. A 192.0.2.1\n$DELAY slow 5000\nlate. A 192.0.2.1\n$DELAY late 50\n");
+    struct dns_session *s = session(r, 600, 10);
+    dns_session_keep(s, 1, 300);
+    uint64_t began = clock_mono_ms();
+    assert_int_equal(dns_lookup(s, DNS_A, SLICE("slow"))->status, DNS_TIMEOUT);
+    uint64_t took = clock_mono_ms() - began;
+    assert_true(took >= 299 && took < 550);
+    assert_int_equal(dns_lookup_kept(s, DNS_A, SLICE("late"))->status, DNS_OK);
+    dns_session_free(s);
+    resolver_free(r);
+}
+
+static void
 note_status(void *arg, struct dns_session *s, const struct dns_answer *answer)
 {
     (void)s;
@@ -287,7 +348,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_memo),          cmocka_unit_test(test_budget),     cmocka_unit_test(test_deadline),
+        cmocka_unit_test(test_memo),          cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_kept_budget),   cmocka_unit_test(test_kept_time),     cmocka_unit_test(test_deadline),
         cmocka_unit_test(test_chain_at_once), cmocka_unit_test(test_chain_late), cmocka_unit_test(test_each),
         cmocka_unit_test(test_freed_in_flight), cmocka_unit_test(test_many_threads),
         cmocka_unit_test(test_tree_at_once), cmocka_unit_test(test_restart),

@@ -281,14 +281,15 @@ test_deadline(void **state)
             assert_slice(w.out.reason, c[i].reason);
             world_close(&w);
         }
-    /* nor is what the message's query budget does not cover */
+    /* what the message's query budget does not cover is a limit met, by the sender's choice: permerror (4.6.4) */
     struct world w;
     world_open(&w, "d.example. TXT \"v=spf1 a:x.example +all\"\n");
     dns_session_free(w.dns);
     w.dns = dns_session_new(w.resolver, &(struct dns_limits){ .timeout_ms = 60, .max_queries = 1 });
     w.rq.sender_domain = SLICE("d.example");
     world_run(&w, spf_check);
-    assert_int_equal(w.out.result, SPF_TEMPERROR);
+    assert_int_equal(w.out.result, SPF_PERMERROR);
+    assert_slice(w.out.reason, "DNS budget for A of x.example");
     world_close(&w);
 }
 
