@@ -134,7 +134,7 @@ def verify_counts(w, lines):
 def import_killed(store):
     """Kill the importer again and again; the store then holds each record once."""
     w = World('killed', store)
-    count = 250 * ROUNDS
+    count = 4000
     w.generate(count)
     w.split(100)
     lines = w.lines()
@@ -195,6 +195,25 @@ def start_at_once(store):
     w = World('fresh', store)
     ps = [w.start('show') for _ in range(4)]
     equal([p.wait() for p in ps], [0, 0, 0, 0], 'exit status')
+
+
+def schema_killed(store):
+    """Killed while the tables are made and upgraded: the next start does it again."""
+    w = World('schema', store)
+    rng = random.Random(6)
+    began = time.time()
+    w.tool('show')
+    whole = time.time() - began
+    for _ in range(max(10, ROUNDS)):
+        store.reset()
+        for _ in range(2):
+            p = w.start('show')
+            time.sleep(rng.uniform(0, whole))
+            p.kill()
+            p.wait()
+        w.tool('show')
+        equal(w.number('SELECT version FROM vidimus_schema'), 2, 'version')
+        w.number('SELECT count(*) FROM failure')
 
 
 def newer_schema(store):
@@ -332,6 +351,35 @@ def retry_and_give_up(store):
     w2.tool('send', '--zone', w2.zone, '--now', str(now + 86400 * 8))
     equal(w2.number("SELECT count(*) FROM delivery WHERE state IN ('new', 'later')"), 0, 'stale reports are given up')
     equal(w2.number("SELECT count(*) FROM report WHERE body <> ''"), 0, 'their attachments are gone')
+
+
+def so_many_an_hour(store):
+    """ReportHourlyLimit; and what does not fit leaves in the next hour."""
+    w = World('cap', store)
+    w.generate(500, domains=8)
+    w.tool('import')
+    now = int(time.time())
+    limit = ('-o', 'ReportHourlyLimit=3', '--zone', w.zone)
+    out = w.tool('send', *limit, '--now', str(now))
+    check("hour's limit" in out, out)
+    equal(len(mails_of(w)), 3, 'the first hour')
+    w.tool('send', *limit, '--now', str(now + 60))
+    equal(len(mails_of(w)), 3, 'still the first hour')
+    w.tool('send', *limit, '--now', str(now + 3700))
+    equal(len(mails_of(w)), 6, 'the second hour')
+
+
+def operators_list(store):
+    """ReportSuppressionFile: addresses and domains."""
+    w = World('list', store)
+    w.generate(500, domains=8)
+    w.tool('import')
+    path = os.path.join(w.folder, 'spare')
+    w.write(path, '# nobody there\nCollector.Example\ndmarc@d1.example.com  # asked not to\n')
+    w.tool('send', '-o', 'ReportSuppressionFile=' + path, '--zone', w.zone)
+    to = {t for t, _ in mails_of(w)}
+    check(to and not any(t.endswith('collector.example') or t == 'dmarc@d1.example.com' for t in to), to)
+    w.tool('send', '-o', 'ReportSuppressionFile=/nowhere', '--zone', w.zone, wanted=69)
 
 
 def killed_while_sending(store):
@@ -522,8 +570,8 @@ def main():
     stores = [('sqlite', Sqlite(suite.folder))]
     if binaries():
         stores.append(('postgresql', suite.started(Postgres(suite.folder).start())))
-    tests = [import_killed, two_importers, two_hosts, start_at_once, newer_schema, xml_is_right, send_once, no_answer_is_no,
-             retry_and_give_up, killed_while_sending, bounces_teach, one_reporter, failure_reports, forgetting]
+    tests = [import_killed, two_importers, two_hosts, start_at_once, schema_killed, newer_schema, xml_is_right, send_once, no_answer_is_no,
+             retry_and_give_up, so_many_an_hour, operators_list, killed_while_sending, bounces_teach, one_reporter, failure_reports, forgetting]
     only = sys.argv[1:]
     for name, store in stores:
         for t in tests:

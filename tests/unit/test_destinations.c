@@ -1,0 +1,120 @@
+/* Where reports may go: RFC 9990 3.5 and 4, and its example of section 4. */
+#include "autoconf.h"
+
+#include "test.h"
+
+#include "dns/zone.h"
+#include "report/destinations.h"
+
+static const struct {
+    const char *uri, *address; /* NULL: no destination */
+} uris[] = {
+    { "mailto:reports@example.com", "reports@example.com" },
+    { "MAILTO:Reports+x@Example.COM", "Reports+x@example.com" },
+    { "mailto:a@example.com!10m", "a@example.com" },      /* RFC 9990: the size is ignored */
+    { "mailto:a@example.com?subject=x&cc=b@c.example", "a@example.com" },
+    { "mailto:a%2Bb@example.com", "a+b@example.com" },
+    { "mailto:a@b\xc3\xbc" "cher.example", NULL },         /* a URI is ASCII */
+    { "mailto:a@b%C3%BCcher.example", "a@xn--bcher-kva.example" },
+    { "mailto:a,b@example.com", NULL },
+    { "mailto:a%2Cb@example.com", NULL },
+    { "mailto:a@x.example%2Cb@example.com", NULL },
+    { "mailto:a%0D%0ABcc:x@example.com", NULL },
+    { "mailto:a%00b@example.com", NULL },
+    { "mailto:%22a b%22@example.com", NULL },
+    { "mailto:-oQ/tmp@example.com", NULL },                /* no option of sendmail(8) */
+    { "mailto:a..b@example.com", NULL },
+    { "mailto:.a@example.com", NULL },
+    { "mailto:a@[192.0.2.1]", NULL },
+    { "mailto:a@localhost", NULL },
+    { "mailto:a%4", NULL },
+    { "mailto:@example.com", NULL },
+    { "https://example.com/report", NULL },
+    { "example.com", NULL },
+    { "", NULL },
+};
+
+static void
+one_address_or_none(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(uris); i++) {
+        struct arena *a = arena_new(0);
+        slice exact = test_exact(uris[i].uri), address = SLICE_EMPTY;
+        bool good = destination_parse(a, exact, &address);
+        if (good != (uris[i].address != NULL) || (good && !slice_eq(address, slice_from(uris[i].address))))
+            fail_msg("%s: %.*s", uris[i].uri, SLICE_ARG(address));
+        test_release(exact);
+        arena_free(a);
+    }
+}
+
+static const char zone[] =
+    "_dmarc.blue.example.com. TXT \"v=DMARC1; p=none; rua=mailto:reports@red.example.net\"\n"
+    "_dmarc.example.com. TXT \"v=DMARC1; p=none\"\n"
+    "_dmarc.example.net. TXT \"v=DMARC1; p=none\"\n"
+    "blue.example.com._report._dmarc.red.example.net. TXT \"v=DMARC1\"\n"
+    "blue.example.com._report._dmarc.moved.example.org. TXT \"v=DMARC1; rua=mailto:new@moved.example.org\"\n"
+    "blue.example.com._report._dmarc.abroad.example.org. TXT \"v=DMARC1; rua=mailto:x@victim.example\"\n"
+    "blue.example.com._report._dmarc.other.example.org. TXT \"v=spf1 -all\" \n"
+    "blue.example.com._report._dmarc.late.example.org. TXT \"p=none; v=DMARC1\"\n"
+    "*._report._dmarc.all.example.org. TXT \"v=DMARC1\"\n"
+    "blue.example.com._report._dmarc.two.example.org. TXT \"hello\"\n"
+    "blue.example.com._report._dmarc.two.example.org. TXT \"v=DMARC1;\"\n"
+    "$STATUS blue.example.com._report._dmarc.ill.example.org. TXT servfail\n";
+
+static const struct {
+    const char *address;
+    enum consent consent;
+    const char *use;
+} asked[] = {
+    { "a@blue.example.com", CONSENT_SAME, "a@blue.example.com" },
+    { "a@example.com", CONSENT_SAME, "a@example.com" },         /* the same Organizational Domain */
+    { "a@other.example.com", CONSENT_SAME, "a@other.example.com" },
+    { "reports@red.example.net", CONSENT_YES, "reports@red.example.net" }, /* RFC 9990 4, the example */
+    { "reports@example.net", CONSENT_NO, NULL },                /* consent is the host's, not its parent's */
+    { "old@moved.example.org", CONSENT_YES, "new@moved.example.org" },
+    { "a@abroad.example.org", CONSENT_NO, NULL },               /* step 9: neither address */
+    { "a@other.example.org", CONSENT_NO, NULL },
+    { "a@late.example.org", CONSENT_NO, NULL },                 /* v= comes first */
+    { "a@all.example.org", CONSENT_YES, "a@all.example.org" },
+    { "a@two.example.org", CONSENT_YES, "a@two.example.org" },
+    { "a@nowhere.example.org", CONSENT_NO, NULL },
+    { "a@ill.example.org", CONSENT_LATER, NULL },
+};
+
+static void
+others_are_asked_first(void **state)
+{
+    (void)state;
+    struct strbuf errors;
+    struct resolver *r;
+    strbuf_init(&errors, 0);
+    if (resolver_zone_new(slice_from(zone), &errors, &r) != ST_OK)
+        fail_msg("%s", strbuf_str(&errors));
+    for (size_t i = 0; i < COUNT(asked); i++) {
+        struct arena *a = arena_new(0);
+        slice use, why;
+        enum consent c = destination_consent(a, r, 5000, REPORT_AGGREGATE, SLICE("blue.example.com"), slice_from(asked[i].address), &use, &why);
+        if (c != asked[i].consent || (asked[i].use != NULL && !slice_eq(use, slice_from(asked[i].use))))
+            fail_msg("%s: %d, %.*s, %.*s", asked[i].address, (int)c, SLICE_ARG(use), SLICE_ARG(why));
+        arena_free(a);
+    }
+    struct arena *a = arena_new(0); /* step 4: a name too long for DNS is no consent */
+    char domain[240];
+    memset(domain, 'a', sizeof(domain));
+    for (size_t i = 60; i < sizeof(domain); i += 60)
+        domain[i] = '.';
+    slice use, why;
+    assert_int_equal(destination_consent(a, r, 5000, REPORT_AGGREGATE, (slice){ domain, 236 }, SLICE("a@all.example.org"), &use, &why), CONSENT_NO);
+    arena_free(a);
+    resolver_free(r);
+    strbuf_clear(&errors);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(one_address_or_none), cmocka_unit_test(others_are_asked_first) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
