@@ -39,6 +39,7 @@
 #define PAUSE_MS 100      /* a full house is looked at again that often; libmilter asks in between whether to stop */
 #define ALARM_MS 60000
 #define BACKLOG 512
+#define PACKET_TIMEOUT_S 20 /* an MTA sends what it has begun */
 
 /* libmilter's calls bring no pointer of ours: what they need stands here, written before smfi_main() begins. */
 static struct {
@@ -252,6 +253,18 @@ clear_the_way(const char *path, bool remove, struct strbuf *errors)
     return true;
 }
 
+/* libmilter's timeout.  With a pool of threads it bounds the rest of a packet that has begun, and who sends that slowly
+ * keeps a thread from others; silence between packets is packets_reap()'s.  Without a pool it bounds both. */
+static unsigned
+read_timeout(const struct config *c)
+{
+#ifdef HAVE_MILTER_POOL
+    return c->idle_timeout_s < PACKET_TIMEOUT_S ? c->idle_timeout_s : PACKET_TIMEOUT_S;
+#else
+    return c->idle_timeout_s;
+#endif
+}
+
 bool
 listener_open(const struct config *c, uid_t uid, gid_t gid, struct strbuf *errors)
 {
@@ -259,7 +272,7 @@ listener_open(const struct config *c, uid_t uid, gid_t gid, struct strbuf *error
     if (path != NULL && !clear_the_way(path, true, errors))
         return false;
     (void)smfi_setbacklog(BACKLOG);
-    (void)smfi_settimeout((int)c->idle_timeout_s);
+    (void)smfi_settimeout((int)read_timeout(c));
     if (smfi_setconn(c->socket) != MI_SUCCESS || smfi_opensocket(false) != MI_SUCCESS) {
         strbuf_printf(errors, "Socket: cannot listen on %s%s%s\n", c->socket, errno != 0 ? ": " : "", errno != 0 ? strerror(errno) : "");
         return false;

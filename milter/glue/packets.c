@@ -5,6 +5,9 @@
  *
  * It also lets a connection that says nothing stay open for ever once a whole packet is read; such are ended here.
  *
+ * Where a packet stops in its middle, libmilter's thread waits, and commands of other connections can stand behind it in a
+ * queue: who stops there for seconds is ended.
+ *
  * And it makes five system calls for each packet (poll, poll, read, poll, read), which of a message of 30 header fields were
  * half the cost.  So what an MTA streams is read ahead, as much as is there, and libmilter's calls are answered from it.
  *
@@ -30,6 +33,10 @@
 #include <unistd.h>
 
 #define AHEAD 65536 /* octets read ahead at most: a body packet of most MTAs */
+#define PATIENCE_MS 5000        /* for a packet, ... */
+#define PATIENCE_SHORT_MS 2000  /* ... when others are waited for as well, ... */
+#define SLOW_OCTETS_PER_MS 16   /* ... and the rate that gives it longer */
+#define LOOK_MS 100
 #define HEADER 5 /* length of what follows in four octets, which includes the command in the fifth */
 
 #if defined(__SANITIZE_THREAD__)
@@ -54,12 +61,14 @@ struct watched {
     struct stream stream;
     unsigned char *ahead;  /* AHEAD octets, from the first that was read; NULL where there is no memory for it */
     size_t at, end;        /* of it, what libmilter has not asked for yet */
+    uint64_t began_ms;     /* the packet that libmilter is within; 0: none */
+    uint64_t got;          /* octets of it */
 };
 
 static struct {
     struct watched *of; /* each descriptor */
     size_t n; /* both written before the first connection */
-    atomic_uint open;
+    atomic_uint open, waiting; /* ... threads that wait for the rest of a packet */
     pthread_mutex_t closing; /* a descriptor is not closed, and so not used anew, while packets_reap() shuts it down */
 } watch = { .closing = PTHREAD_MUTEX_INITIALIZER };
 
@@ -103,6 +112,7 @@ packets_begin(int fd)
     w->stream = (struct stream){ .left = 0 };
     w->ahead = NULL;
     w->at = w->end = 0;
+    w->began_ms = w->got = 0;
     atomic_store_explicit(&w->active_s, now_s(), memory_order_relaxed);
     atomic_store(&w->open, true);
     atomic_fetch_add_explicit(&watch.open, 1, memory_order_relaxed);
@@ -209,6 +219,25 @@ poll_kernel(struct pollfd *fds, nfds_t n, int timeout_ms)
 #endif
 }
 
+/* Waits for more of a packet, at most timeout_ms, or as long as is fair to others. */
+static int
+wait_for_rest(const struct watched *w, struct pollfd *fd, int timeout_ms)
+{
+    uint64_t now = clock_mono_ms(), until = now + (uint64_t)timeout_ms, began = w->began_ms != 0 ? w->began_ms : now;
+    int rc = poll_kernel(fd, 1, timeout_ms < LOOK_MS ? timeout_ms : LOOK_MS);
+    if (rc != 0)
+        return rc;
+    atomic_fetch_add(&watch.waiting, 1);
+    while (rc == 0 && (now = clock_mono_ms()) < until) {
+        uint64_t patience = atomic_load(&watch.waiting) > 1 ? PATIENCE_SHORT_MS : PATIENCE_MS;
+        if (now - began > patience + w->got / SLOW_OCTETS_PER_MS)
+            break; /* libmilter takes it for its timeout */
+        rc = poll_kernel(fd, 1, LOOK_MS);
+    }
+    atomic_fetch_sub(&watch.waiting, 1);
+    return rc;
+}
+
 /* One descriptor: a worker, about to read.  Several: the thread that waits for all connections whose worker found nothing
  * more, so that nothing was read ahead from them; were it ever otherwise, they are seen to be ready here. */
 static int __attribute__((noinline)) /* <poll.h> tells gcc that poll() does not look at what stands in *fds */
@@ -219,6 +248,8 @@ poll_ahead(struct pollfd *fds, nfds_t n, int timeout_ms)
         fds->revents = POLLIN;
         return 1;
     }
+    if (w != NULL && timeout_ms > 0)
+        return wait_for_rest(w, fds, timeout_ms);
     bool some = false;
     for (nfds_t i = 0; n > 1 && i < n && !some; i++)
         some = (fds[i].events & POLLIN) != 0 && (w = open_of(fds[i].fd)) != NULL && w->at < w->end;
@@ -239,6 +270,17 @@ poll(struct pollfd *fds, nfds_t n, int timeout_ms)
     return poll_ahead(fds, n, timeout_ms);
 }
 
+static void
+note_read(struct watched *w, size_t n)
+{
+    bool within = w->stream.n_header > 0;
+    if (!within)
+        w->began_ms = 0;
+    else if (w->began_ms == 0)
+        w->began_ms = clock_mono_ms();
+    w->got = within ? w->got + n : 0;
+}
+
 ssize_t
 read(int fd, void *buf, size_t n)
 {
@@ -256,7 +298,9 @@ read(int fd, void *buf, size_t n)
             return got;
         atomic_store_explicit(&w->active_s, now_s(), memory_order_relaxed);
     }
-    if (take(&w->stream, buf, (size_t)got))
+    bool good = take(&w->stream, buf, (size_t)got);
+    note_read(w, (size_t)got);
+    if (good)
         return got;
     errno = EPROTO;
     return -1;

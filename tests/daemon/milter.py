@@ -1,6 +1,7 @@
 """The milter protocol from the MTA's side, packet by packet, so that a test can also get it wrong."""
 import socket
 import struct
+import time
 
 NR = {"conn": 0x1000, "helo": 0x2000, "mail": 0x4000, "rcpt": 0x8000, "data": 0x10000, "unkn": 0x20000, "eoh": 0x40000,
       "body": 0x80000, "hdr": 0x80}
@@ -35,7 +36,15 @@ class Milter:
     def __init__(self, where, timeout=30):
         self.s = socket.socket(socket.AF_UNIX if where.startswith("/") else socket.AF_INET)
         self.s.settimeout(timeout)
-        self.s.connect(where if where.startswith("/") else ("127.0.0.1", int(where)))
+        until = time.monotonic() + timeout
+        while True:
+            try:
+                self.s.connect(where if where.startswith("/") else ("127.0.0.1", int(where)))
+                break
+            except BlockingIOError:  # the backlog of a unix socket is full
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.01)
         self.steps = self.actions = self.version = 0
         self.symbols = {}
 

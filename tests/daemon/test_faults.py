@@ -18,8 +18,8 @@ DNS = {"sender.example": "v=spf1 ip4:192.0.2.1 -all", "_dmarc.sender.example": "
 ROUNDS = int(os.environ.get("VIDIMUS_ROUNDS", "20"))
 
 
-def good_message(where):
-    with Milter(where) as m:
+def good_message(where, timeout=30):
+    with Milter(where, timeout=timeout) as m:
         m.begin()
         return m.message()[0] == b"c"
 
@@ -113,21 +113,42 @@ class Faults(unittest.TestCase):
             self.assertLessEqual(finals, {(b"c", b""), (b"y", b"4"), (b"t", b"")}, finals)
 
     def test_slow_loris(self):
+        """A thousand clients that never end what they began: the MTA is silent between packets, and nobody waits for it."""
         n = 100 if SANITIZED else 1000
         resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
         with Daemon(options={"MaximumConnections": 2000}, dns=self.dns) as d:
-            whole = packet(b"O", struct.pack(">III", 6, 0x1FF, 0x1FFFFF)) + packet(b"H", strings("x" * 200))
-            crowd = []
-            for _ in range(n):
-                s = socket.socket(socket.AF_UNIX)
-                s.connect(d.socket)
-                crowd.append(s)
-            for at in range(5):
-                for s in crowd:
-                    s.sendall(whole[at:at + 1])
+            crowd = [Milter(d.socket) for _ in range(n)]
+            for i, m in enumerate(crowd):
+                m.begin()
+                if i % 3:
+                    m.mail()
+                    m.rcpt()
+                if i % 3 == 2:
+                    m.header("From", " a@sender.example")
+            for _ in range(5):
                 began = time.monotonic()
                 self.assertTrue(good_message(d.socket))
                 self.assertLess(time.monotonic() - began, 2)
+            self.assertLess(d.threads(), 50)
+            for m in crowd:
+                m.close()
+
+    def test_peers_that_stop_within_a_packet(self):
+        """libmilter gives such a peer a thread, which is taken back within seconds."""
+        with Daemon(dns=self.dns) as d:
+            crowd = []
+            for _ in range(40):
+                s = socket.socket(socket.AF_UNIX)
+                s.connect(d.socket)
+                s.sendall(b"\0")
+                crowd.append(s)
+            began = time.monotonic()
+            self.assertTrue(good_message(d.socket, timeout=90))
+            self.assertLess(time.monotonic() - began, 20)
+            until = time.monotonic() + 60
+            while d.fds() > 40 and time.monotonic() < until:  # all of them go
+                time.sleep(0.1)
+            self.assertLess(time.monotonic(), until)
             for s in crowd:
                 s.close()
 
