@@ -64,6 +64,31 @@ read_list(struct store *s, struct arena *a, const char *sql, const struct store_
     return room ? st : ST_NOMEM;
 }
 
+/* Days without mail between the first and the last one with any: a plot must not close up over them. */
+static enum status
+fill_days(struct arena *a, struct stats_list *l)
+{
+    int first = 0, last = 0;
+    if (l->n < 2 || !day_parse(l->rows[0].name, &first) || !day_parse(l->rows[l->n - 1].name, &last))
+        return ST_OK;
+    size_t all = (size_t)((day_first_second(last) - day_first_second(first)) / 86400) + 1, from = 0;
+    if (all == l->n || all > MAX_DAYS)
+        return ST_OK;
+    struct stats_row *rows = arena_array(a, all, sizeof(*rows));
+    if (rows == NULL)
+        return ST_NOMEM;
+    for (size_t i = 0; i < all; i++) {
+        char text[DAY_TEXT];
+        day_text(day_add(first, (int)i), text);
+        if (from < l->n && slice_eq(l->rows[from].name, slice_from(text)))
+            rows[i] = l->rows[from++];
+        else
+            rows[i].name = arena_slice(a, slice_from(text));
+    }
+    *l = (struct stats_list){ rows, all };
+    return ST_OK;
+}
+
 enum status
 stats_read(struct store *s, struct arena *a, int since, int until, slice author, unsigned limit, struct stats *out)
 {
@@ -84,6 +109,8 @@ stats_read(struct store *s, struct arena *a, int since, int until, slice author,
     }
     if (st == ST_OK)
         st = read_list(s, a, per_day, all_days, MAX_DAYS, true, &out->days);
+    if (st == ST_OK)
+        st = fill_days(a, &out->days);
     if (st == ST_OK)
         st = read_list(s, a, per_author, v, limit, false, &out->by_author);
     if (st == ST_OK)

@@ -179,6 +179,8 @@ plot_line(struct strbuf *b, const struct stats_list *days, double step, size_t w
         for (size_t i = 0; i < days->n; i++) {
             const struct stats_counts *n = &days->rows[i].n;
             const uint64_t parts[] = { n->spf, n->dkim, n->passed };
+            if (n->messages == 0) /* a share of nothing */
+                continue;
             double x = LEFT + step * ((double)i + 0.5), y = TOP + (HEIGHT - TOP - BOTTOM) * (1 - share(parts[which], n->messages));
             if (dots == 0)
                 strbuf_printf(b, "%.1f,%.1f ", x, y);

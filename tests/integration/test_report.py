@@ -547,6 +547,38 @@ def opendmarc_reads_history():
         server.wait()
 
 
+def statistics(store):
+    """vidimus stats --json against counting here; --html is well-formed, whole, and loads nothing."""
+    w = World('stats', store)
+    w.generate(2000, domains=15)
+    lines = w.lines()
+    w.tool('import')
+
+    def stats(*args):
+        return subprocess.run([TOOL, 'stats', '-c', w.conf, *args], stdout=subprocess.PIPE, check=True, text=True).stdout
+    j = json.loads(stats('--json', '--limit', '1000'))
+    equal(j['total'], {'messages': len(lines), 'spf_aligned': sum(x['dmarc']['spf_aligned'] for x in lines),
+                       'dkim_aligned': sum(x['dmarc']['dkim_aligned'] for x in lines),
+                       'passed': sum(x['dmarc']['result'] == 'pass' for x in lines),
+                       'rejected': sum(x['action'] == 'reject' for x in lines),
+                       'quarantined': sum(x['action'] == 'quarantine' for x in lines), 'deferred': 0,
+                       'would_reject': sum(x['would'] == 'reject' for x in lines),
+                       'would_quarantine': sum(x['would'] == 'quarantine' for x in lines)})
+    equal({a['author']: a['messages'] for a in j['by_author']}, dict(collections.Counter(x['header_from'] for x in lines)))
+    equal({a['source']: a['messages'] for a in j['by_source']}, dict(collections.Counter(x['client_ip'] for x in lines)))
+    equal({a['by']: a['messages'] for a in j['let_through']}['sealer'], sum(x['arc']['trusted'] for x in lines))
+    equal(j['days'], [dict(j['total'], day=DAY)])
+    author = lines[0]['header_from']
+    equal(json.loads(stats('--json', '--domain', author))['total']['messages'], sum(x['header_from'] == author for x in lines))
+    check(author in stats('--limit', '1000'), 'the table')
+    page = stats('--html', '-')
+    tree = ET.fromstring(page.replace('<!DOCTYPE html>', '').replace('<meta charset="utf-8">', '').replace(
+        '<meta name="viewport" content="width=device-width, initial-scale=1">', ''))
+    equal(len(tree.findall('.//svg')), 2, 'plots')
+    for word in ('<script', 'http:', 'https:', 'src=', 'url(', '@import', 'href'):
+        check(word not in page, word)
+
+
 def forgetting(store):
     w = World('expire', store)
     w.generate(1000, domains=6)
@@ -571,7 +603,7 @@ def main():
     if binaries():
         stores.append(('postgresql', suite.started(Postgres(suite.folder).start())))
     tests = [import_killed, two_importers, two_hosts, start_at_once, schema_killed, newer_schema, xml_is_right, send_once, no_answer_is_no,
-             retry_and_give_up, so_many_an_hour, operators_list, killed_while_sending, bounces_teach, one_reporter, failure_reports, forgetting]
+             retry_and_give_up, so_many_an_hour, operators_list, killed_while_sending, bounces_teach, one_reporter, failure_reports, statistics, forgetting]
     only = sys.argv[1:]
     for name, store in stores:
         for t in tests:
