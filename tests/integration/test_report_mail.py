@@ -15,7 +15,7 @@ from email import policy as email_policy
 from email.parser import BytesParser
 
 from harness import BUILD, PACKAGES, TOOL, TOP, Skip, Suite, check, equal
-from world import Daemon, Nsd, wait_for
+from world import QUEUE_OWNER, Daemon, Nsd, wait_for
 from world.messages import RECIPIENT, Keys, letters, zone
 from world.mta import Postfix
 
@@ -44,15 +44,21 @@ class World:
         keys = Keys()
         self.letters = letters(keys)
         records = zone(keys).replace('rua=mailto:dmarc@bank.example', 'rua=mailto:dmarc@bank.example!10m,mailto:yes@collector.example,'
-                                     'mailto:victim@club.example,https://bank.example/report')
+                                     'mailto:victim@club.example,https://bank.example/report; ruf=mailto:ruf@bank.example')
         records += 'bank.example._report._dmarc.collector.example. TXT "v=DMARC1"\n'
         self.dns = suite.started(Nsd(folder('nsd'), records))
         sealers = folder('sealers')
         with open(sealers, 'w') as f:
             f.write('sealer.example\n')
         self.history = os.path.join(folder('vidimus'), 'opendmarc.dat')
+        key = folder('failure.key')
+        with open(key, 'w') as f:
+            f.write('a secret of a site that nobody can guess')
+        shutil.chown(key, QUEUE_OWNER)
+        os.chmod(key, 0o600)
         self.daemon = suite.started(Daemon(BUILD, folder('vidimus'), self.dns.port,
-                                           {'TrustedSealers': sealers, 'RecordSync': 'message', 'HistoryFile': self.history}))
+                                           {'TrustedSealers': sealers, 'RecordSync': 'message', 'HistoryFile': self.history,
+                                            'FailureReports': 'yes', 'FailureKeyFile': key}))
         os.makedirs(folder('mta'))
         self.mta = suite.started(Postfix(PACKAGES, folder('mta/postfix'), self.daemon.postfix_form()))
         os.makedirs(folder('owner'))
@@ -78,12 +84,14 @@ def there_and_back(w):
     w.tool('import')
     tomorrow = str(int(time.time()) + 86400)
     out = w.tool('send', '--now', tomorrow)
-    wait_for('two reports delivered', lambda: len(w.owner.delivered()) >= 2)
+    wait_for('reports delivered', lambda: len(w.owner.delivered()) >= 5)
     again = w.tool('send', '--now', tomorrow)
     check(again.startswith('0 sent'), again)
     w.owner.idle()
     mails = [BytesParser(policy=email_policy.default).parsebytes(m) for m in w.owner.delivered()]
-    equal(sorted(m['To'] for m in mails), ['dmarc@bank.example', 'yes@collector.example'], out)
+    equal(sorted(m['To'] for m in mails), ['dmarc@bank.example'] + 3 * ['ruf@bank.example'] + ['yes@collector.example'], out)
+    w.failures = [m for m in mails if m['To'] == 'ruf@bank.example']
+    mails = [m for m in mails if m['To'] != 'ruf@bank.example']
     states = dict(line.split()[2:4] for line in w.tool('show', '--queue').splitlines()[1:])
     equal(states['victim@club.example'], 'no-consent', 'an address elsewhere without consent')
     attachments = set()
@@ -135,6 +143,19 @@ def read_by_dmarc_cat(path):
     print(p.stdout)
 
 
+def failures(w):
+    """Of the forged, the broken and the resealed message; not of the mailing list's; no local part of anybody in them."""
+    sources = set()
+    for m in w.failures:
+        equal(m.get_content_type(), 'multipart/report')
+        text = m.as_string()
+        sources.add(re.search(r'^Source-IP: (\S+)', text, re.M).group(1))
+        for name in ('anna@', 'service@', 'bounce@', 'x@dialup', 'fwd@'):
+            check(name not in text, name + ' in:\n' + text)
+        check('@bank.example' in text and 'Auth-Failure: dmarc' in text, text)
+    equal(sources, {'203.0.113.66', '198.51.100.25', '198.51.100.60'})
+
+
 def history(w):
     text = open(w.history).read()
     jobs = text.split('\njob ')
@@ -150,6 +171,8 @@ def main():
         suite.test('xmllint, Python', lambda: paths.append(read_by_others(*found[0])))
     if paths:
         suite.test('dmarc-cat', read_by_dmarc_cat, paths[0])
+    if found:
+        suite.test('failure reports', failures, w)
     suite.test('history file', history, w)
     suite.finish()
 
