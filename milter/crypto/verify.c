@@ -1,8 +1,28 @@
 #include "crypto/verify.h"
 
 #include <openssl/err.h>
+#include <openssl/rsa.h>
 
 #include "crypto/key_internal.h"
+
+/*
+ * Only for the words of a refusal: did this key make the signature, whatever it signed?  What is recovered here decides
+ * nothing, since a parser of the padding is what forgers play with.
+ */
+static bool
+rsa_made_with(const struct public_key *k, enum hash_algorithm h, slice signature)
+{
+    unsigned char digest[HASH_SIZE_MAX];
+    size_t n = sizeof(digest);
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, k->pkey, NULL);
+    bool made = ctx != NULL && EVP_PKEY_verify_recover_init(ctx) == 1 &&
+                EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
+                EVP_PKEY_CTX_set_signature_md(ctx, hash_md(h)) == 1 &&
+                EVP_PKEY_verify_recover(ctx, digest, &n, (const unsigned char *)signature.p,
+                                        signature.n) == 1;
+    EVP_PKEY_CTX_free(ctx);
+    return made;
+}
 
 static enum status
 rsa_verify(const struct public_key *k, enum hash_algorithm h, slice digest, slice signature,
@@ -21,6 +41,9 @@ rsa_verify(const struct public_key *k, enum hash_algorithm h, slice digest, slic
     *good = EVP_PKEY_verify(ctx, (const unsigned char *)signature.p, signature.n,
                             (const unsigned char *)digest.p, digest.n) == 1;
     EVP_PKEY_CTX_free(ctx);
+    if (!*good)
+        *why = rsa_made_with(k, h, signature) ? "the signed text was changed"
+                                              : "the signature was not made with this key";
     return ST_OK;
 }
 
@@ -47,7 +70,7 @@ signature_verify(const struct public_key *k, enum hash_algorithm h, slice digest
                  bool *good, const char **why)
 {
     *good = false;
-    *why = "the signature does not verify";
+    *why = "the signature does not verify: the text was changed, or the key is another";
     if (digest.n != hash_size(h))
         return ST_INTERNAL;
     enum status st = k->type == KEY_RSA ? rsa_verify(k, h, digest, signature, good, why)

@@ -142,8 +142,7 @@ settle(const struct dkim *d, const struct candidate *c, slice body, uint64_t len
                 : SLICE("body changed: its hash is not bh=; the signature does not verify either");
         r->result = DKIM_FAIL;
     } else if (r->result == DKIM_FAIL) {
-        r->reason = arena_printf(a, "%.*s: the header was changed, or the key is another",
-                                 SLICE_ARG(r->reason));
+        r->reason = arena_printf(a, "header: %.*s", SLICE_ARG(r->reason));
     } else {
         enum status st =
             dkim_accept(a, &d->v.options, d->headers, s, r->unsigned_bytes, &r->reason);

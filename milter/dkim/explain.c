@@ -146,6 +146,52 @@ try_top_down(struct trace *t, struct attempt *at, const struct header_list *head
     return good;
 }
 
+/* A value without "[...] " at its front: what mailing lists put before a Subject.  False: there is none. */
+static bool
+without_list_tag(struct arena *a, const struct header_field *f, struct header_field *out)
+{
+    size_t open = 0;
+    while (open < f->value.n && ascii_is_wsp(f->value.p[open]))
+        open++;
+    size_t close = open + slice_find(slice_tail(f->value, open), ']');
+    if (close >= f->value.n || f->value.p[open] != '[')
+        return false;
+    slice rest = slice_tail(f->value, close + 1);
+    while (rest.n > 0 && ascii_is_wsp(rest.p[0]))
+        rest = slice_tail(rest, 1);
+    size_t value_at = (size_t)(f->value.p - f->raw.p);
+    slice raw = arena_printf(a, "%.*s%.*s", (int)(value_at + open), f->raw.p, SLICE_ARG(rest));
+    if (raw.p == NULL || raw.n < value_at)
+        return false;
+    *out = (struct header_field){ .raw = raw,
+                                  .name = slice_head(raw, f->name.n),
+                                  .value = slice_tail(raw, value_at),
+                                  .nth = f->nth };
+    return true;
+}
+
+static bool
+try_without_list_tags(struct trace *t, struct attempt *at)
+{
+    for (size_t i = 0; i < at->sig->n_names; i++) {
+        const struct header_field *f = at->fields[i];
+        struct header_field shorter;
+        if (f == NULL || !without_list_tag(at->arena, f, &shorter))
+            continue;
+        at->fields[i] = &shorter;
+        bool good = verifies(at, at->sig);
+        at->fields[i] = f;
+        if (good) {
+            trace_line(t,
+                       "header changed: it verifies without the [...] at the front of %.*s, which "
+                       "mailing lists add",
+                       SLICE_ARG(f->name));
+            return true;
+        }
+    }
+    return false;
+}
+
 void
 explain_header(struct trace *t, struct arena *a, const struct header_list *headers,
                const struct dkim_signature *sig, const struct public_key *key)
@@ -153,13 +199,12 @@ explain_header(struct trace *t, struct arena *a, const struct header_list *heade
     struct attempt at = { a, sig, key, NULL, ATTEMPTS_MAX };
     if (t == NULL || key == NULL || (at.fields = signed_fields(a, headers, sig)) == NULL)
         return;
-    if (try_without_each(t, &at) || try_other_instances(t, &at, headers) ||
-        try_top_down(t, &at, headers) || try_other_canonicalisation(t, &at))
+    if (try_without_list_tags(t, &at) || try_without_each(t, &at) ||
+        try_other_instances(t, &at, headers) || try_top_down(t, &at, headers) ||
+        try_other_canonicalisation(t, &at))
         return;
-    trace_line(
-        t,
-        "header changed: a signed field was altered or removed, or another key made the signature; "
-        "no single added field explains it");
+    trace_line(t, "no field added since, no list's [...] and no change of order explains it: a signed field was "
+                  "altered or removed, or another key made the signature");
 }
 
 static slice
