@@ -348,6 +348,27 @@ def wedged_holder(dns, first, on_error, code):
         check(words in output, '%s in the log' % words)
 
 
+def keys_against_dns(dns, where, first, second):
+    """vidimus key test, and vidimus-milter -n, say which keys DNS does not publish as they sign."""
+    third, _ = make_key(where, 'three')
+    signing = write(os.path.join(where, 'SigningTable'), '* good\n')
+    for lines, status, said in (
+            ('good {d}:one:{a}\ngood {d}:two:{b} from 2030-01-01\n', 0, ('ok     good (one._domainkey.forward.example): published', '2048 bits')),
+            ('good {d}:one:{a}\nother {d}:two:{a}\n', 1, ('WRONG  other (two._domainkey.forward.example): another key is published',)),
+            ('good {d}:one:{a}\nnew {d}:three:{c}\n', 1, ('WRONG  new (three._domainkey.forward.example): not published',)),
+            ('good {d}:one:{a}\ngood {d}:three:{c} from 2090-01-01\n', 75, ('unsure good (three._domainkey.forward.example): not published; it does not sign yet',))):
+        table = write(os.path.join(where, 'KeyTable'), lines.format(d=MILTER, a=first, b=second, c=third))
+        options = ['-o', 'KeyTable=' + table, '-o', 'SigningTable=refile:' + signing, '-o', 'ArcSeal=yes', '-o', 'Nameservers=127.0.0.1@%d' % dns.port]
+        p = subprocess.run([TOOL, 'key', 'test', '-c', '/dev/null'] + options, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        equal(p.returncode, status, p.stdout)
+        for words in said:
+            check(words in p.stdout, '%s in %s' % (words, p.stdout))
+        n = subprocess.run([os.path.join(BUILD, 'vidimus-milter'), '-n', '-c', '/dev/null', '-o', 'UserID=' + QUEUE_OWNER,
+                            '-o', 'Socket=inet:%d@127.0.0.1' % free_port()] + options, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        equal(n.returncode, 78 if status == 1 else 0, n.stdout)
+        check(status == 0 or '._domainkey.forward.example' in n.stdout, n.stdout)
+
+
 def by_next_hop(dns, first):
     """SealFor by the MTA's transport: what stays is not sealed.  Postfix gives our recipient to its transport `virtual`."""
     for target, seals in (('transport:smtp', 0), ('transport:virtual', 1), ('relay:receiver.example', 1), ('relay:[far.example]', 0)):
@@ -383,6 +404,7 @@ def main():
     for selector, record in (('one', record_one), ('two', record_two)):
         TXT['%s._domainkey.%s' % (selector, MILTER)] = ''.join(re.findall(r'"(.*?)"', record)).encode()
     suite.test('two passes, the override at the receiver, the refusal without', saved_by_the_seal, dns, 'seal %s:one:%s\n' % (MILTER, first))
+    suite.test('keys against DNS', keys_against_dns, dns, where, first, second)
     suite.test('SealFor by the next hop', by_next_hop, dns, first)
     suite.test('sealed through Sendmail', through_sendmail, dns, first)
     suite.test('no key in the memory of the process that reads mail', no_key_beside_the_mail, dns, first)
