@@ -6,6 +6,7 @@
 #ifdef HAVE_CURL
 
 #include "base/arena.h"
+#include "base/netlist.h"
 
 #include <curl/curl.h>
 #include <string.h>
@@ -42,15 +43,16 @@ with_crlf(struct strbuf *out, slice text)
 static bool
 is_here(const char *url)
 {
-    slice host = slice_from(strstr(url, "://")), rest;
-    host = slice_tail(host, strlen("://"));
+    const char *after = strstr(url, "://");
+    slice host = slice_from(after == NULL ? url : after + strlen("://")), rest;
+    struct netaddr a, loopback = { 4, { 127 } };
     host = slice_head(host, slice_find(host, '/'));
     if (slice_has(host, '@'))
         host = slice_tail(host, slice_rfind(host, '@') + 1);
     if (slice_starts(host, SLICE("[::1]")))
         return true;
     slice_cut(host, ':', &host, &rest);
-    return slice_ieq(host, SLICE("localhost")) || slice_starts(host, SLICE("127."));
+    return slice_ieq(host, SLICE("localhost")) || (netaddr_parse(host, &a) && netaddr_in(&a, &loopback, 8));
 }
 
 static enum delivered
