@@ -5,6 +5,9 @@
 #include "base/base64.h"
 #include "mail/domain.h"
 
+/* In h=.  Each costs many times the octets that it takes in the field, and there may be many such fields. */
+#define NAMES_MAX 1000
+
 /* What all readers of single tags work on. */
 struct reading {
     struct arena *arena;
@@ -183,7 +186,7 @@ read_signed_names(struct reading *r)
     size_t most = 1;
     for (size_t i = 0; i < rest.n; i++)
         most += rest.p[i] == ':';
-    slice *names = arena_array(r->arena, most, sizeof(*names));
+    slice *names = arena_array(r->arena, most < NAMES_MAX ? most : NAMES_MAX, sizeof(*names));
     if (names == NULL)
         return no_memory(r);
     s->names = names;
@@ -192,8 +195,11 @@ read_signed_names(struct reading *r)
         name = slice_trim(name);
         if (!is_field_name(name))
             return object(r, DKIM_PERMERROR, "h= holds what is no field name");
-        if (name.n > 0)
-            names[s->n_names++] = name;
+        if (name.n == 0)
+            continue;
+        if (s->n_names == NAMES_MAX)
+            return object(r, DKIM_POLICY, "ignored: h= holds more than 1000 names");
+        names[s->n_names++] = name;
     }
     return true;
 }

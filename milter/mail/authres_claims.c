@@ -42,6 +42,17 @@ is_dropped(char c)
     return u <= ' ' || u == 0x7f || c == '"' || c == '\\';
 }
 
+/* The id between octets that are not ASCII: blanks to a reader that knows Unicode's or drops what it cannot show. */
+static bool
+is_id_in_blanks(slice got, slice id)
+{
+    while (got.n > 0 && (unsigned char)got.p[0] >= 0x80)
+        got = slice_tail(got, 1);
+    while (got.n > 0 && ((unsigned char)got.p[got.n - 1] >= 0x80 || got.p[got.n - 1] == '.'))
+        got.n--;
+    return slice_ieq(got, id);
+}
+
 /* Do the octets collected so far name us? */
 static bool
 names_us(struct collector *c)
@@ -57,6 +68,8 @@ names_us(struct collector *c)
     bool ascii = true;
     for (size_t i = 0; i < got.n && ascii; i++)
         ascii = (unsigned char)got.p[i] < 0x80;
+    if (!ascii && is_id_in_blanks(got, id))
+        return true;
     if (c->id_name.n == 0)
         return false;
     if (ascii)

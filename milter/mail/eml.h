@@ -12,7 +12,7 @@
 #include "base/slice.h"
 #include "base/status.h"
 
-#define EML_FIELD_MAX ((size_t)1 << 20) /* octets of one field; beyond: ST_LIMIT */
+#define EML_FIELD_MAX ((size_t)1 << 23) /* octets of one field; beyond: ST_LIMIT */
 #define EML_CHUNK_MAX ((size_t)65535)   /* octets of one body chunk, as in the milter protocol */
 
 struct eml_handler { /* anything but ST_OK ends the reading and is returned */

@@ -213,6 +213,13 @@ forged_ids_are_recognised(void **state)
         "mx.=?utf-8?b?ZXhhbXBsZS5vcmc=?=; dkim=pass",
         "(c) =?us-ascii?q?=6d=78.example.org?= 1; dkim=pass",
         "mx.example.org other.example; dkim=pass",
+        "mx.example.org\xc2\xa0; dkim=pass", /* NO-BREAK SPACE, which some readers trim */
+        "\xc2\xa0mx.example.org; dkim=pass",
+        "\xef\xbb\xbfmx.example.org; dkim=pass", /* BYTE ORDER MARK */
+        "mx.example.org\xe2\x80\x8b\xe3\x80\x80; dkim=pass",
+        "\xa0mx.example.org\xa0; dkim=pass", /* no UTF-8 */
+        "\"\xe2\x80\x83mx.example.org\xe2\x80\x83\" 1; dkim=pass",
+        "mx.example.org.\xc2\xa0 (c); dkim=pass",
     };
     static const char *const others[] = {
         "",
@@ -233,6 +240,8 @@ forged_ids_are_recognised(void **state)
         "mx.example.org-x; dkim=pass",
         "mx-example.org; dkim=pass",
         "mx.example.or; dkim=pass",
+        ("mx.ex\xc2\xa0" "ample.org; dkim=pass"),
+        "other.example\xc2\xa0; dkim=pass",
         "other.example 1; dkim=pass (=?utf-8?q?mx.example.org?=)",
         "(=?utf-8?q?mx.example.org?=) other.example; dkim=pass",
         "\"other.example\"; dkim=pass reason=\"mx.example.org\"",
