@@ -155,7 +155,7 @@ const struct option_def option_table[] = {
     NUMBER("MaximumHeaderFields", OT_UINT, maximum_header_fields, "10000", 100, 1000000),
     NUMBER("MaximumHeaderBytes", OT_SIZE, maximum_header_bytes, "4M", 65536, 268435456),
     NUMBER("MaximumMessageMemory", OT_SIZE, maximum_message_memory, "64M", 1048576, 1073741824),
-    NUMBER("MaximumAuthresBytes", OT_SIZE, maximum_authres_bytes, "20K", 2048, 65536),
+    NUMBER("MaximumAuthresBytes", OT_SIZE, maximum_authres_bytes, "20K", 4096, 65536),
 };
 const size_t option_count = COUNT(option_table);
 
