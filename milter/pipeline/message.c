@@ -153,7 +153,7 @@ start_lookups(struct message *m)
     if (m->record.mail_from.n > 0) /* the null path's check is the one of HELO already */
         spf_prefetch(m->a, m->dns, &m->helo_request);
     if (m->c->check_iprev)
-        iprev_prefetch(m->dns, &m->record.client);
+        iprev_prefetch(m->dns, &m->record.client, m->record.client_name);
 }
 
 static bool

@@ -61,11 +61,16 @@ def print_targets(t, crypto, result):
             out.say("DNS questions a message asked again, " + where, ours["dns"], 0.0)
     a, b = get(0, 16, "warm-socket", "vidimus", "inet"), get(0, 16, "warm-socket", "vidimus")
     if a and b:
-        out.say("time a message on inet / on unix, 16 conn., warm", b["rate"] / a["rate"], 1.10)
+        c, d = get(0, 16, "warm-socket", "null-noreply", "inet"), get(0, 16, "warm-socket", "null-noreply")
+        null = "; the null milter's %.2f" % (d["rate"] / c["rate"]) if c and d else ""
+        out.say("time a message on inet / on unix, 16 conn., warm" + null, b["rate"] / a["rate"], 1.10)
     if "verdicts" in result:
         out.say("verdicts that disagree with the truth", sum(v or 0 for v in result["verdicts"]["bad"].values()), 0, "%d")
     if "one_round_trip_ms" in result:
         out.say("wait at end of message p50 ms, DNS 20 ms late, nothing depends on an answer", result["one_round_trip_ms"], 22)
+    if "paced" in result:
+        ours, null = result["paced"]["vidimus"], result["paced"]["null-noreply"]
+        out.say("end of message p99 / p50 at 500 messages a second; the null milter's %.1f" % null[0], ours[0], 3)
     if "idle" in result:
         out.say("KB of a further idle connection", result["idle"]["kb"], 1024, "%.0f")
     if "long" in result:
