@@ -119,6 +119,7 @@ accept(int fd, struct sockaddr *restrict address, socklen_t *restrict n)
     if (gate.counters != NULL &&
         (packets_open() >= gate.maximum || atomic_load_explicit(&gate.counters->connections, memory_order_relaxed) >= gate.maximum))
         return pause_accepting("MaximumConnections", "all connections are in use");
+    packets_wait_taken();
     int s = accept4(fd, address, n, SOCK_CLOEXEC);
     if (s < 0) {
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)

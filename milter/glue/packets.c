@@ -37,6 +37,7 @@
 #define PATIENCE_SHORT_MS 2000  /* ... when others are waited for as well, ... */
 #define SLOW_OCTETS_PER_MS 16   /* ... and the rate that gives it longer */
 #define LOOK_MS 100
+#define TAKEN_WAIT_MS 20
 #define HEADER 5 /* length of what follows in four octets, which includes the command in the fifth */
 
 #if defined(__SANITIZE_THREAD__)
@@ -57,6 +58,7 @@ struct stream { /* where in a packet the last read ended */
 
 struct watched {
     atomic_bool open;
+    atomic_bool taken; /* a worker has asked for its octets */
     _Atomic uint32_t active_s; /* when something was read last, seconds of the monotonic clock */
     struct stream stream;
     unsigned char *ahead;  /* AHEAD octets, from the first that was read; NULL where there is no memory for it */
@@ -69,8 +71,9 @@ static struct {
     struct watched *of; /* each descriptor */
     size_t n; /* both written before the first connection */
     atomic_uint open, waiting; /* ... threads that wait for the rest of a packet */
+    int newest;              /* the descriptor accepted last; the accepting thread's own */
     pthread_mutex_t closing; /* a descriptor is not closed, and so not used anew, while packets_reap() shuts it down */
-} watch = { .closing = PTHREAD_MUTEX_INITIALIZER };
+} watch = { .newest = -1, .closing = PTHREAD_MUTEX_INITIALIZER };
 
 unsigned
 packets_open(void)
@@ -114,8 +117,23 @@ packets_begin(int fd)
     w->at = w->end = 0;
     w->began_ms = w->got = 0;
     atomic_store_explicit(&w->active_s, now_s(), memory_order_relaxed);
+    atomic_store(&w->taken, false);
+    watch.newest = fd;
     atomic_store(&w->open, true);
     atomic_fetch_add_explicit(&watch.open, 1, memory_order_relaxed);
+#endif
+}
+
+void
+packets_wait_taken(void)
+{
+#ifndef LEAVE_TO_SANITIZER
+    struct watched *w = watched_of(watch.newest);
+    const struct timespec pause = { .tv_nsec = 20000 };
+    uint64_t began = clock_mono_ms();
+    while (w != NULL && !atomic_load(&w->taken) && atomic_load(&w->open) && clock_mono_ms() - began < TAKEN_WAIT_MS)
+        nanosleep(&pause, NULL);
+    watch.newest = -1;
 #endif
 }
 
@@ -244,6 +262,8 @@ static int __attribute__((noinline)) /* <poll.h> tells gcc that poll() does not 
 poll_ahead(struct pollfd *fds, nfds_t n, int timeout_ms)
 {
     struct watched *w = n == 1 && (fds->events & POLLIN) != 0 ? open_of(fds->fd) : NULL;
+    if (w != NULL && !atomic_load_explicit(&w->taken, memory_order_relaxed))
+        atomic_store(&w->taken, true);
     if (w != NULL && has_more(w, fds->fd)) {
         fds->revents = POLLIN;
         return 1;

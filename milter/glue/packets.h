@@ -12,6 +12,11 @@ bool packets_watch_up_to(size_t descriptors); /* before the first connection; fa
 void packets_begin(int fd);                   /* a connection was accepted */
 /* Ends the connections on which nothing was read for longer than that; called every few seconds.  Returns how many. */
 unsigned packets_reap(unsigned idle_s);
+/* Until a worker has turned to the connection accepted last, 20 ms at most.
+ * libmilter starts a worker for a new connection only where it counts none idle, and one that it has woken for the
+ * connection before counts until it runs: of a burst, most would wait for those few workers, for ever if their MTAs are
+ * silent in the middle of a packet. */
+void packets_wait_taken(void);
 unsigned packets_open(void);                  /* connections that were, and are not closed yet */
 
 #endif
