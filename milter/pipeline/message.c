@@ -147,7 +147,8 @@ start_lookups(struct message *m)
         message_note(m, ST_NOMEM);
         return;
     }
-    dns_session_keep(m->dns, QUERIES_KEPT, limits.timeout_ms / 4);
+    dns_session_keep(m->dns, limits.max_queries >= 4 * QUERIES_KEPT ? QUERIES_KEPT : limits.max_queries / 4,
+                     limits.timeout_ms / 4);
     fill_requests(m);
     spf_prefetch(m->a, m->dns, &m->mfrom_request);
     if (m->record.mail_from.n > 0) /* the null path's check is the one of HELO already */

@@ -9,6 +9,8 @@
 #include "mail/domain.h"
 #include "record/record.h"
 
+#define SIGNATURES_MAX 100 /* RFC 9990 3.1.3: no more of them in a row of a report */
+
 #define RECORD_VERSION 1
 
 static void
@@ -53,12 +55,21 @@ spf(struct strbuf *b, const char *name, const struct spf_outcome *o)
     jsonw_close(b, '}');
 }
 
+/* A flood of signatures is not kept whole; those that pass come before others. */
 static void
 dkim(struct strbuf *b, const struct record *r, bool with_addresses)
 {
+    size_t passes = 0;
+    for (size_t i = 0; i < r->n_dkim; i++)
+        passes += r->dkim[i].result == DKIM_PASS;
+    size_t good = passes < SIGNATURES_MAX ? passes : SIGNATURES_MAX, others = SIGNATURES_MAX - good;
     jsonw_open(b, "dkim", '[');
     for (size_t i = 0; i < r->n_dkim; i++) {
         const struct dkim_result *d = &r->dkim[i];
+        size_t *left = d->result == DKIM_PASS ? &good : &others;
+        if (*left == 0)
+            continue;
+        --*left;
         jsonw_open(b, NULL, '{');
         jsonw_word(b, "result", dkim_result_name(d->result));
         domain(b, "d", d->d);

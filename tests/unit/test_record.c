@@ -43,6 +43,43 @@ a_line_is_json_whatever_mail_carried(void **state)
     }
 }
 
+/* RFC 9990 3.1.3: a report has 100 signatures at most, so that many are kept, and of those the ones that pass. */
+static void
+signatures_are_kept_up_to_a_hundred(void **state)
+{
+    (void)state;
+    static const struct { size_t n, passes_from, listed, first_pass; } cases[] = {
+        { 99, 98, 99, 98 }, { 100, 100, 100, 100 }, { 101, 101, 100, 100 }, { 300, 250, 100, 50 }, { 300, 299, 100, 99 },
+        { 5000, 0, 100, 0 },
+    };
+    struct arena *a = arena_new(0);
+    for (size_t k = 0; k < COUNT(cases); k++) {
+        struct dkim_result *all = arena_array(a, cases[k].n, sizeof(*all));
+        bool *aligns = arena_array(a, cases[k].n, sizeof(*aligns));
+        for (size_t i = 0; i < cases[k].n; i++) {
+            bool pass = i >= cases[k].passes_from;
+            all[i] = (struct dkim_result){ .result = pass ? DKIM_PASS : DKIM_NEUTRAL, .key_bits = (unsigned)i };
+            aligns[i] = pass;
+        }
+        struct record r = { .id = SLICE("id"), .dkim = all, .n_dkim = cases[k].n };
+        r.dmarc.dkim_aligns = aligns;
+        slice line = record_json(a, &r, false);
+        json_t *o = json_loadb(line.p, line.n, 0, NULL), *list = json_object_get(o, "dkim");
+        assert_int_equal(json_array_size(list), cases[k].listed);
+        json_int_t before = -1;
+        for (size_t i = 0; i < cases[k].listed; i++) {
+            json_t *one = json_array_get(list, i);
+            bool pass = i >= cases[k].first_pass;
+            assert_string_equal(json_string_value(json_object_get(one, "result")), pass ? "pass" : "neutral");
+            assert_int_equal(json_is_true(json_object_get(one, "aligned")), pass);
+            assert_true(json_integer_value(json_object_get(one, "key_bits")) > before);
+            before = json_integer_value(json_object_get(one, "key_bits"));
+        }
+        json_decref(o);
+    }
+    arena_free(a);
+}
+
 /* Keys and numbers as Debian's opendmarc-import and opendmarc-reports read them. */
 static void
 history_speaks_opendmarc(void **state)
@@ -232,7 +269,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_line_is_json_whatever_mail_carried), cmocka_unit_test(history_speaks_opendmarc),
+        cmocka_unit_test(a_line_is_json_whatever_mail_carried),
+        cmocka_unit_test(signatures_are_kept_up_to_a_hundred), cmocka_unit_test(history_speaks_opendmarc),
         cmocka_unit_test(fo_is_obeyed),                         cmocka_unit_test(local_parts_are_hashed),
         cmocka_unit_test(an_entry_is_whole_or_not_there),
     };
