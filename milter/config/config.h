@@ -41,6 +41,7 @@ struct config {
     unsigned maximum_connections, idle_timeout_s;
     /* who we are, whom we believe */
     char *authserv_id;                       /* HOSTNAME already resolved */
+    char *authserv_id_macro;                 /* "none", "j" or "daemon_name": of the MTA, before authserv_id */
     struct string_list trusted_authserv_ids; /* fields of these ids are kept when they come from InternalHosts */
     struct netlist *internal_hosts;          /* own relays: TwoPass re-injection, kept A-R of trusted ids */
     struct netlist *ignore_hosts;

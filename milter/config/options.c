@@ -35,6 +35,7 @@ static const struct option_word quarantine[] = {
 static const struct option_word author[] = {
     { "reject", AUTHOR_REJECT }, { "quarantine", AUTHOR_QUARANTINE }, { "accept", AUTHOR_ACCEPT }, { NULL, 0 }
 };
+static const struct option_word authserv_macro[] = { { "none", 0 }, { "j", 0 }, { "daemon_name", 0 }, { NULL, 0 } };
 static const struct option_word trouble[] = {
     { "tempfail", TROUBLE_TEMPFAIL }, { "accept", TROUBLE_ACCEPT }, { "defer", TROUBLE_TEMPFAIL }, { NULL, 0 }
 };
@@ -74,6 +75,7 @@ const struct option_def option_table[] = {
     NUMBER("IdleTimeout", OT_SEC, idle_timeout_s, "15m", 10, 86400),
     /* who we are, whom we believe */
     PLAIN("AuthservID", OT_AUTHSERV, authserv_id, "HOSTNAME"),
+    WORDS("AuthservIDMacro", OT_WORD, authserv_id_macro, "none", authserv_macro),
     PLAIN("TrustedAuthservIDs", OT_STRINGLIST, trusted_authserv_ids, ""),
     PLAIN("InternalHosts", OT_NETLIST, internal_hosts, "127.0.0.0/8, ::1"),
     PLAIN("IgnoreHosts", OT_NETLIST, ignore_hosts, "127.0.0.0/8, ::1"),

@@ -21,11 +21,11 @@ unknown_version(struct arena *a, slice value)
 }
 
 static bool
-authres_must_go(struct arena *a, const struct config *c, bool internal, slice value)
+authres_must_go(struct arena *a, const struct config *c, slice reporter, bool internal, slice value)
 {
     if (claims_one_of(a, &c->trusted_authserv_ids, value))
         return !internal;
-    return authres_claims(a, value, slice_from(c->authserv_id)) || (!internal && unknown_version(a, value));
+    return authres_claims(a, value, reporter) || authres_claims(a, value, slice_from(c->authserv_id)) || (!internal && unknown_version(a, value));
 }
 
 static bool
@@ -38,7 +38,7 @@ is_own_field(const char *const *own_fields, slice name)
 }
 
 enum status
-forged_find(struct arena *a, const struct config *c, bool from_internal_host, const struct header_list *headers,
+forged_find(struct arena *a, const struct config *c, slice reporter, bool from_internal_host, const struct header_list *headers,
             const char *const *own_fields, const struct header_edit **edits, size_t *n)
 {
     size_t count = header_list_count(headers);
@@ -50,7 +50,7 @@ forged_find(struct arena *a, const struct config *c, bool from_internal_host, co
     for (size_t i = 0; i < count; i++) {
         const struct header_field *f = header_list_at(headers, i);
         bool go = slice_ieq(f->name, SLICE("Authentication-Results"))
-                      ? authres_must_go(a, c, from_internal_host, f->value)
+                      ? authres_must_go(a, c, reporter, from_internal_host, f->value)
                       : is_own_field(own_fields, f->name);
         if (go)
             list[(*n)++] = (struct header_edit){ .name = f->name, .nth = f->nth, .value = SLICE_EMPTY };

@@ -10,9 +10,9 @@
 
 struct config;
 
-/* The deletions, in header order.  Fields of TrustedAuthservIDs stay if they come from InternalHosts.
+/* The deletions, in header order: what claims to be of `reporter` or of AuthservID.  Fields of TrustedAuthservIDs stay if they come from InternalHosts.
  * own_fields: further names that only we write (tags, the two-pass verdict), NULL-terminated. */
-enum status forged_find(struct arena *a, const struct config *c, bool from_internal_host,
+enum status forged_find(struct arena *a, const struct config *c, slice reporter, bool from_internal_host,
                         const struct header_list *headers, const char *const *own_fields,
                         const struct header_edit **edits, size_t *n);
 

@@ -38,6 +38,24 @@ copy(struct arena *a, slice text, slice *out)
     return out->p == NULL ? ST_NOMEM : ST_OK;
 }
 
+/* The name to write results under: the MTA's where AuthservIDMacro asks for it and it is a domain name. */
+static enum status
+find_reporter(struct message *m, const struct peer *peer)
+{
+    slice macro = slice_from(m->c->authserv_id_macro), told = SLICE_EMPTY, name;
+    if (slice_eq(macro, SLICE("j")))
+        told = peer->mta_name;
+    else if (slice_eq(macro, SLICE("daemon_name")))
+        told = peer->daemon_name;
+    m->record.reporter = slice_from(m->c->authserv_id);
+    if (told.n == 0)
+        return ST_OK;
+    enum status st = domain_from_text(m->a, told, &name);
+    if (st == ST_OK)
+        m->record.reporter = name;
+    return st == ST_NOMEM ? st : ST_OK;
+}
+
 struct message *
 message_new(struct pipeline *p, const struct peer *peer, struct trace *t)
 {
@@ -54,7 +72,7 @@ message_new(struct pipeline *p, const struct peer *peer, struct trace *t)
     struct record *r = &m->record;
     r->client = peer->client;
     message_note(m, copy(a, peer->name, &r->client_name));
-    r->reporter = slice_from(m->c->authserv_id);
+    message_note(m, find_reporter(m, peer));
     r->queue_id = SLICE_EMPTY;
     unsigned long long sequence = atomic_fetch_add(&p->sequence, 1);
     r->id = arena_printf(a, "%s-%llx-%llx", p->run, (unsigned long long)peer->connection, sequence);
@@ -131,7 +149,7 @@ fill_requests(struct message *m)
         rq[i]->scope = i == 0 ? SPF_SCOPE_MFROM : SPF_SCOPE_HELO;
         rq[i]->client = m->record.client;
         rq[i]->helo = m->record.helo;
-        rq[i]->receiver = slice_from(m->c->authserv_id);
+        rq[i]->receiver = m->record.reporter;
         rq[i]->now = judging_time(m->p);
         rq[i]->max_voids = m->c->spf_void_lookups;
         rq[i]->want_explanation = m->p->parts.want_explanations || reject[i]->n > 0;

@@ -139,7 +139,7 @@ add_signatures(struct arena *a, struct authres_builder *b, const struct record *
 static slice
 field_with(struct arena *a, const struct config *c, const struct record *r, size_t listed)
 {
-    struct authres_builder *b = authres_builder_new(a, slice_from(c->authserv_id), c->maximum_authres_bytes);
+    struct authres_builder *b = authres_builder_new(a, r->reporter, c->maximum_authres_bytes);
     if (b == NULL)
         return (slice){ NULL, 0 };
     add_dmarc(a, b, r);

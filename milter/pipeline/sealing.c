@@ -115,12 +115,12 @@ results_in_message(struct message *m, slice *payload, enum arc_status *status)
 {
     struct strbuf b;
     strbuf_init(&b, 0);
-    strbuf_printf(&b, " %s", m->c->authserv_id);
+    strbuf_printf(&b, " %.*s", SLICE_ARG(m->record.reporter));
     for (size_t i = 0; i < header_list_count(m->headers); i++) {
         const struct header_field *f = header_list_at(m->headers, i);
         struct authres parsed;
         if (!slice_ieq(f->name, SLICE("Authentication-Results")) || authres_parse(m->a, f->value, &parsed) != ST_OK ||
-            !slice_ieq(parsed.authserv_id, slice_from(m->c->authserv_id)))
+            !slice_ieq(parsed.authserv_id, m->record.reporter))
             continue;
         for (size_t k = 0; k < parsed.n_results; k++)
             if (slice_eq(parsed.results[k].method, SLICE("arc")))

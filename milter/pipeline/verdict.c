@@ -194,7 +194,7 @@ make_edits(struct message *m, slice tag)
         return;
     }
     bool internal = netlist_has(m->c->internal_hosts, &m->record.client, SLICE_EMPTY);
-    message_note(m, forged_find(m->a, m->c, internal, m->headers, own_fields, &v->deletes, &v->n_deletes));
+    message_note(m, forged_find(m->a, m->c, m->record.reporter, internal, m->headers, own_fields, &v->deletes, &v->n_deletes));
     v->inserts = inserts;
     if (tag.n > 0)
         add_insert(m, inserts, slice_from(POLICY_TAG_FIELD), arena_printf(m->a, " %.*s", SLICE_ARG(tag)));

@@ -334,12 +334,47 @@ memory_may_end_at_any_point(void **state)
     }
 }
 
+/* RFC 8601 2.5: one id for each administrative unit; hosts that share the daemon may each have their own. */
+static void
+the_name_may_come_from_the_mta(void **state)
+{
+    struct world *w = *state;
+    static const char *const overrides[] = { "AuthservID=mx.test", "AuthservIDMacro=j", "IgnoreHosts=" };
+    static const struct {
+        const char *told, *id;
+    } macros[] = { { "mx7.Test", " mx7.test;" }, { "", " mx.test;" }, { "no name at all", " mx.test;" } };
+    struct strbuf errors;
+    struct config *c;
+    strbuf_init(&errors, 0);
+    assert_int_equal(config_load(NULL, overrides, COUNT(overrides), &errors, &c), ST_OK);
+    struct pipeline_parts parts = { .config = c, .resolver = w->resolver, .keys = w->keys, .now = 1528637909 };
+    struct pipeline *p = pipeline_new(&parts, &errors);
+    for (size_t i = 0; i < COUNT(macros); i++) {
+        struct peer peer = { .name = SLICE("x"), .mta_name = slice_from(macros[i].told), .daemon_name = SLICE_EMPTY };
+        netaddr_parse(SLICE("192.0.2.7"), &peer.client);
+        struct message *m = message_new(p, &peer, NULL);
+        message_mail(m, SLICE("<a@bank.example>"), NULL, SLICE_EMPTY);
+        message_header(m, SLICE("Authentication-Results"), SLICE(" MX7.test; dmarc=pass"));
+        message_header(m, SLICE("Authentication-Results"), SLICE(" mx.test; dmarc=pass"));
+        message_header(m, SLICE("From"), SLICE(" a@bank.example"));
+        message_eoh(m);
+        const struct verdict *v = message_eom(m);
+        assert_int_equal(v->n_deletes, i == 0 ? 2 : 1);
+        assert_true(slice_starts(v->inserts[v->n_inserts - 1].value, slice_from(macros[i].id)));
+        message_free(m);
+    }
+    pipeline_release(p);
+    config_release(c);
+    strbuf_clear(&errors);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verdicts_are_those_of_the_rfcs), cmocka_unit_test(chunks_change_nothing),
         cmocka_unit_test(a_message_may_be_given_up_anywhere), cmocka_unit_test(memory_may_end_at_any_point),
+        cmocka_unit_test(the_name_may_come_from_the_mta),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
