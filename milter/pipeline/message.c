@@ -184,20 +184,20 @@ is_listed(const struct string_list *results, enum spf_result r)
     return false;
 }
 
-/* RFC 7208 8.4, 8.6, 8.7 and RFC 7372 3.2 */
+/* RFC 7208 8.4, 8.6 and 8.7 with the codes of RFC 7372 3.2, which are for fail and for errors. */
 static struct reply
 spf_refusal(struct message *m, const struct spf_outcome *s)
 {
     const char *who = s->scope == SPF_SCOPE_HELO ? "HELO" : "MAIL FROM";
     if (s->result == SPF_TEMPERROR) {
         slice text = arena_printf(m->a, "SPF check of %s %.*s could not be finished, try again later", who, SLICE_ARG(s->domain));
-        return text.p == NULL ? reply_no_memory : (struct reply){ REPLY_TEMPFAIL, "451", "4.4.3", text.p };
+        return text.p == NULL ? reply_no_memory : (struct reply){ REPLY_TEMPFAIL, "451", "4.7.24", text.p };
     }
-    bool broken = s->result == SPF_PERMERROR;
+    const char *xcode = s->result == SPF_FAIL ? "5.7.23" : s->result == SPF_PERMERROR ? "5.7.24" : "5.7.1";
     slice why = s->explanation.n > 0 ? s->explanation : s->reason;
     slice text = arena_printf(m->a, "SPF %s for %s %.*s%s%.*s", spf_result_name(s->result), who, SLICE_ARG(s->domain),
                               why.n > 0 ? ": " : "", SLICE_ARG(slice_head(why, 300)));
-    return text.p == NULL ? reply_no_memory : (struct reply){ REPLY_REJECT, "550", broken ? "5.7.24" : "5.7.23", text.p };
+    return text.p == NULL ? reply_no_memory : (struct reply){ REPLY_REJECT, "550", xcode, text.p };
 }
 
 /* SPFReject: the one case in which a verdict is given before the message is seen. */

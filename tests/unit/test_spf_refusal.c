@@ -1,0 +1,83 @@
+/* What a client hears whose SPF result is one that SPFReject lists: the codes of RFC 7372 3.2, and 5.7.1 where it has none. */
+#include "test.h"
+
+#include "base/strbuf.h"
+#include "config/config.h"
+#include "dns/zone.h"
+#include "pipeline/pipeline.h"
+
+#include <string.h>
+
+static const char zone[] =
+    "fail.example. TXT \"v=spf1 -all\"\n"
+    "told.example. TXT \"v=spf1 -all exp=e.told.example\"\ne.told.example. TXT \"%{i} is none of ours\"\n"
+    "softfail.example. TXT \"v=spf1 ~all\"\n"
+    "neutral.example. TXT \"v=spf1 ?all\"\n"
+    "broken.example. TXT \"v=spf1 all:x\"\n"
+    "many.example. TXT \"v=spf1 -all\"\nmany.example. TXT \"v=spf1 +all\"\n"
+    "pass.example. TXT \"v=spf1 +all\"\n"
+    "$STATUS later.example. TXT servfail\n$STATUS late.example. TXT timeout\n";
+
+static const struct {
+    const char *label, *path, *helo;
+    enum reply_kind kind;
+    const char *code, *xcode, *text;
+} cases[] = {
+    { "fail", "<a@fail.example>", "pass.example", REPLY_REJECT, "550", "5.7.23", "SPF fail for MAIL FROM fail.example" },
+    { "its own words", "<a@told.example>", "pass.example", REPLY_REJECT, "550", "5.7.23", "192.0.2.1 is none of ours" },
+    { "softfail is not fail", "<a@softfail.example>", "pass.example", REPLY_REJECT, "550", "5.7.1", "SPF softfail" },
+    { "neutral", "<a@neutral.example>", "pass.example", REPLY_REJECT, "550", "5.7.1", "SPF neutral" },
+    { "none", "<a@none.example>", "pass.example", REPLY_REJECT, "550", "5.7.1", "SPF none" },
+    { "permerror", "<a@broken.example>", "pass.example", REPLY_REJECT, "550", "5.7.24", "SPF permerror" },
+    { "two records", "<a@many.example>", "pass.example", REPLY_REJECT, "550", "5.7.24", "SPF permerror" },
+    { "temperror", "<a@later.example>", "pass.example", REPLY_TEMPFAIL, "451", "4.7.24", "later.example" },
+    { "timeout", "<a@late.example>", "pass.example", REPLY_TEMPFAIL, "451", "4.7.24", "late.example" },
+    { "pass", "<a@pass.example>", "pass.example", REPLY_CONTINUE, NULL, NULL, NULL },
+    { "HELO", "<a@pass.example>", "fail.example", REPLY_REJECT, "550", "5.7.23", "SPF fail for HELO fail.example" },
+    { "HELO temperror", "<a@pass.example>", "later.example", REPLY_TEMPFAIL, "451", "4.7.24", "HELO later.example" },
+    { "null path", "<>", "fail.example", REPLY_REJECT, "550", "5.7.23", "fail.example" },
+};
+
+static void
+test_codes(void **state)
+{
+    (void)state;
+    struct strbuf errors;
+    struct resolver *resolver = NULL;
+    struct config *c = NULL;
+    const char *const settings[] = { "SPFReject=fail,softfail,neutral,none,permerror,temperror", "SPFRejectHelo=fail,temperror",
+                                     "CheckIPRev=no", "IgnoreHosts=" };
+    strbuf_init(&errors, 0);
+    assert_int_equal(resolver_zone_new(SLICE(zone), &errors, &resolver), ST_OK);
+    assert_int_equal(config_load(NULL, settings, COUNT(settings), &errors, &c), ST_OK);
+    struct pipeline_parts parts = { .config = c, .resolver = resolver };
+    struct pipeline *p = pipeline_new(&parts, &errors);
+    if (p == NULL)
+        fail_msg("%s", strbuf_str(&errors));
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct peer peer = { .client = { 4, { 192, 0, 2, 1 } }, .name = SLICE_EMPTY, .mta_name = SLICE_EMPTY, .daemon_name = SLICE_EMPTY };
+        struct message *m = message_new(p, &peer, NULL);
+        assert_non_null(m);
+        message_helo(m, slice_from(cases[i].helo));
+        struct reply r = message_mail(m, slice_from(cases[i].path), NULL, SLICE_EMPTY);
+        if (r.kind != cases[i].kind)
+            fail_msg("%s: kind %d", cases[i].label, r.kind);
+        if (r.kind != REPLY_CONTINUE && (strcmp(r.code, cases[i].code) != 0 || strcmp(r.xcode, cases[i].xcode) != 0 ||
+                                         strstr(r.text, cases[i].text) == NULL))
+            fail_msg("%s: %s %s %s", cases[i].label, r.code, r.xcode, r.text);
+        message_free(m);
+    }
+    pipeline_release(p);
+    config_release(c);
+    resolver_free(resolver);
+    strbuf_clear(&errors);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_codes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
