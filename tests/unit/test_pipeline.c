@@ -60,6 +60,8 @@ static const char zone[] =
     "_dmarc.bank.example. TXT \"v=DMARC1; p=reject; rua=mailto:x@bank.example\"\n"
     "_dmarc.shop.example. TXT \"v=DMARC1; p=quarantine; t=y\"\n"
     "_dmarc.football.example.com. TXT \"v=DMARC1; p=reject; adkim=s\"\n"
+    "broken.example. TXT \"v=spf1 ipv4:192.0.2.1 -all\"\n"
+    "$STATUS slow.example. TXT servfail\n"
     "$STATUS _dmarc.down.example. TXT servfail\n";
 
 #define ARC_JUNK "ARC-Seal: i=1; a=rsa-sha256; cv=none; d=x.example; s=s; b=AAAA\r\nARC-Message-Signature: i=1\r\n"
@@ -368,6 +370,48 @@ the_name_may_come_from_the_mta(void **state)
     strbuf_clear(&errors);
 }
 
+/* RFC 7208 8.4, 8.6, 8.7 and RFC 7372 3.2: 550 5.7.23 for a fail, 550 5.7.24 for permerror, a deferral for temperror. */
+static void
+spf_refuses_early_where_it_is_told_to(void **state)
+{
+    struct world *w = *state;
+    static const char *const overrides[] = { "SPFReject=fail, permerror, temperror", "SPFRejectHelo=fail", "IgnoreHosts=" };
+    static const struct {
+        const char *helo, *mail_from, *code, *xcode;
+        enum reply_kind kind;
+    } mails[] = {
+        { "mx.client.example", "<a@bank.example>", "550", "5.7.23", REPLY_REJECT },
+        { "bank.example", "<x@none.example>", "550", "5.7.23", REPLY_REJECT },
+        { "bank.example", "<>", "550", "5.7.23", REPLY_REJECT },
+        { "mx.client.example", "<a@broken.example>", "550", "5.7.24", REPLY_REJECT },
+        { "mx.client.example", "<a@slow.example>", "451", "4.4.3", REPLY_TEMPFAIL },
+        { "mx.client.example", "<x@none.example>", NULL, NULL, REPLY_CONTINUE },
+    };
+    struct strbuf errors;
+    struct config *c;
+    strbuf_init(&errors, 0);
+    assert_int_equal(config_load(NULL, overrides, COUNT(overrides), &errors, &c), ST_OK);
+    struct pipeline_parts parts = { .config = c, .resolver = w->resolver, .keys = w->keys, .now = 1528637909 };
+    struct pipeline *p = pipeline_new(&parts, &errors);
+    for (size_t i = 0; i < COUNT(mails); i++) {
+        struct peer peer = { .name = SLICE("x"), .mta_name = SLICE_EMPTY, .daemon_name = SLICE_EMPTY };
+        netaddr_parse(SLICE("203.0.113.5"), &peer.client);
+        struct message *m = message_new(p, &peer, NULL);
+        message_helo(m, slice_from(mails[i].helo));
+        struct reply r = message_mail(m, slice_from(mails[i].mail_from), NULL, SLICE_EMPTY);
+        if (r.kind != mails[i].kind)
+            fail_msg("%s %s: %d %s", mails[i].helo, mails[i].mail_from, (int)r.kind, r.text == NULL ? "" : r.text);
+        if (r.kind != REPLY_CONTINUE) {
+            assert_string_equal(r.code, mails[i].code);
+            assert_string_equal(r.xcode, mails[i].xcode);
+        }
+        message_free(m);
+    }
+    pipeline_release(p);
+    config_release(c);
+    strbuf_clear(&errors);
+}
+
 int
 main(void)
 {
@@ -375,6 +419,7 @@ main(void)
         cmocka_unit_test(verdicts_are_those_of_the_rfcs), cmocka_unit_test(chunks_change_nothing),
         cmocka_unit_test(a_message_may_be_given_up_anywhere), cmocka_unit_test(memory_may_end_at_any_point),
         cmocka_unit_test(the_name_may_come_from_the_mta),
+        cmocka_unit_test(spf_refuses_early_where_it_is_told_to),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
