@@ -79,7 +79,7 @@ base64_decode(struct arena *a, slice text, slice *out)
             p[n++] = (unsigned char)(bits >> (6 - 2 * ((digits - 1) % 4)));
     }
     size_t last = digits % 4;
-    bool right = last == 0 ? pads == 0 : last == 1 ? false : pads == 4 - last;
+    bool right = last == 0 ? pads == 0 : last == 1 ? false : pads == 0 || pads == 4 - last;
     if (!right || (last == 2 && (bits & 15) != 0) || (last == 3 && (bits & 3) != 0))
         return ST_SYNTAX;
     *out = (slice){ (const char *)p, n };

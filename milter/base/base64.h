@@ -9,7 +9,8 @@
 #include "base/status.h"
 #include "base/strbuf.h"
 
-/* Strict but for white space: padding right, no stray characters, unused bits zero.  ST_SYNTAX otherwise. */
+/* Strict but for white space: padding right or, as the base64string of RFC 6376 2.10 may, left out; no stray characters,
+ * unused bits zero.  ST_SYNTAX otherwise. */
 enum status base64_decode(struct arena *a, slice text, slice *out);
 void base64_encode(struct strbuf *b, slice data); /* no line breaks */
 

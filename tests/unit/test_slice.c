@@ -81,7 +81,16 @@ base64_follows_rfc4648(void **state)
     slice out;
     assert_int_equal(base64_decode(a, SLICE("Z m\r\n 9\tv"), &out), ST_OK);
     assert_slice(out, "foo");
-    static const char *const bad[] = { "Z", "Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "Zm=v", "Zm9v!", "====" };
+    /* RFC 6376 2.10: `base64string = ALPHADIGITPS *([FWS] ALPHADIGITPS) [ [FWS] "=" [ [FWS] "=" ] ]` */
+    static const char *const unpadded[][2] = {
+        { "Zg", "f" }, { "Zm8", "fo" }, { "Zm9vYg", "foob" }, { "Zm9vYmE", "fooba" }, { "Zm9v Yg", "foob" }, { "Zg= =", "f" },
+    };
+    for (size_t i = 0; i < COUNT(unpadded); i++) {
+        assert_int_equal(base64_decode(a, slice_from(unpadded[i][0]), &out), ST_OK);
+        assert_slice(out, unpadded[i][1]);
+    }
+    static const char *const bad[] = { "Z", "Zg=", "Zg===", "Zh==", "Zh", "Zm9=", "Zm9", "Zm=v", "Zm9v!", "====",
+                                       "Zm9vY", "Zm8==" };
     for (size_t i = 0; i < COUNT(bad); i++)
         assert_int_equal(base64_decode(a, slice_from(bad[i]), &out), ST_SYNTAX);
     arena_free(a);
