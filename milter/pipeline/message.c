@@ -191,7 +191,7 @@ spf_refusal(struct message *m, const struct spf_outcome *s)
     const char *who = s->scope == SPF_SCOPE_HELO ? "HELO" : "MAIL FROM";
     if (s->result == SPF_TEMPERROR) {
         slice text = arena_printf(m->a, "SPF check of %s %.*s could not be finished, try again later", who, SLICE_ARG(s->domain));
-        return text.p == NULL ? reply_no_memory : (struct reply){ REPLY_TEMPFAIL, "451", "4.7.24", text.p };
+        return text.p == NULL ? reply_no_memory : (struct reply){ REPLY_TEMPFAIL, "451", "4.4.3", text.p };
     }
     const char *xcode = s->result == SPF_FAIL ? "5.7.23" : s->result == SPF_PERMERROR ? "5.7.24" : "5.7.1";
     slice why = s->explanation.n > 0 ? s->explanation : s->reason;

@@ -370,7 +370,7 @@ the_name_may_come_from_the_mta(void **state)
     strbuf_clear(&errors);
 }
 
-/* RFC 7208 8.4, 8.6, 8.7 and RFC 7372 3.2: 550 5.7.23 for a fail, 550 5.7.24 for permerror, 451 4.7.24 (in place of 4.4.3) for temperror. */
+/* RFC 7208 8.4, 8.6, 8.7 and RFC 7372 3.2: 550 5.7.23 for a fail, 550 5.7.24 for permerror, 451 4.4.3 for temperror. */
 static void
 spf_refuses_early_where_it_is_told_to(void **state)
 {
@@ -384,7 +384,7 @@ spf_refuses_early_where_it_is_told_to(void **state)
         { "bank.example", "<x@none.example>", "550", "5.7.23", REPLY_REJECT },
         { "bank.example", "<>", "550", "5.7.23", REPLY_REJECT },
         { "mx.client.example", "<a@broken.example>", "550", "5.7.24", REPLY_REJECT },
-        { "mx.client.example", "<a@slow.example>", "451", "4.7.24", REPLY_TEMPFAIL },
+        { "mx.client.example", "<a@slow.example>", "451", "4.4.3", REPLY_TEMPFAIL },
         { "mx.client.example", "<x@none.example>", NULL, NULL, REPLY_CONTINUE },
     };
     struct strbuf errors;

@@ -30,11 +30,11 @@ static const struct {
     { "none", "<a@none.example>", "pass.example", REPLY_REJECT, "550", "5.7.1", "SPF none" },
     { "permerror", "<a@broken.example>", "pass.example", REPLY_REJECT, "550", "5.7.24", "SPF permerror" },
     { "two records", "<a@many.example>", "pass.example", REPLY_REJECT, "550", "5.7.24", "SPF permerror" },
-    { "temperror", "<a@later.example>", "pass.example", REPLY_TEMPFAIL, "451", "4.7.24", "later.example" },
-    { "timeout", "<a@late.example>", "pass.example", REPLY_TEMPFAIL, "451", "4.7.24", "late.example" },
+    { "temperror", "<a@later.example>", "pass.example", REPLY_TEMPFAIL, "451", "4.4.3", "later.example" },
+    { "timeout", "<a@late.example>", "pass.example", REPLY_TEMPFAIL, "451", "4.4.3", "late.example" },
     { "pass", "<a@pass.example>", "pass.example", REPLY_CONTINUE, NULL, NULL, NULL },
     { "HELO", "<a@pass.example>", "fail.example", REPLY_REJECT, "550", "5.7.23", "SPF fail for HELO fail.example" },
-    { "HELO temperror", "<a@pass.example>", "later.example", REPLY_TEMPFAIL, "451", "4.7.24", "HELO later.example" },
+    { "HELO temperror", "<a@pass.example>", "later.example", REPLY_TEMPFAIL, "451", "4.4.3", "HELO later.example" },
     { "null path", "<>", "fail.example", REPLY_REJECT, "550", "5.7.23", "fail.example" },
 };
 
