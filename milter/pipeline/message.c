@@ -241,7 +241,8 @@ message_mail(struct message *m, slice path, const char *const *parameters, slice
     message_note(m, read_sender(m, path));
     if (m->trouble == ST_OK)
         start_lookups(m);
-    return m->trouble == ST_OK ? refuse_early(m) : reply_no_memory;
+    m->verdict.at_mail = m->trouble == ST_OK ? refuse_early(m) : reply_no_memory;
+    return m->verdict.at_mail;
 }
 
 struct reply

@@ -67,6 +67,7 @@ struct header_edit {
 
 struct verdict {
     struct reply reply;
+    struct reply at_mail; /* what message_mail() answered; a caller that went on in spite of a refusal finds it here */
     const struct header_edit *deletes; /* in header order: apply from the last to the first */
     size_t n_deletes;
     const struct header_edit *inserts; /* apply in this order, each at index 0 */

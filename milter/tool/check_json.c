@@ -158,11 +158,15 @@ dmarc_json(const struct record *r)
 static json_t *
 action_json(const struct verdict *v)
 {
+    const struct reply *early = &v->at_mail;
     const struct record *r = v->record;
+    bool refused = early->kind == REPLY_REJECT || early->kind == REPLY_TEMPFAIL; /* at MAIL already: no more was seen */
+    const struct reply *answer = refused ? early : &v->reply;
+    enum action action = !refused ? r->action : early->kind == REPLY_REJECT ? ACTION_REJECT : ACTION_TEMPFAIL;
     json_t *j = json_object(), *reply = json_null();
-    if (v->reply.text != NULL)
-        reply = json_sprintf("%s %s %s", v->reply.code, v->reply.xcode, v->reply.text);
-    json_object_set_new(j, "type", json_string(action_name(r->action)));
+    if (answer->text != NULL)
+        reply = json_sprintf("%s %s %s", answer->code, answer->xcode, answer->text);
+    json_object_set_new(j, "type", json_string(action_name(action)));
     json_object_set_new(j, "reply", reply);
     json_object_set_new(j, "rule", text_or_null(r->rule));
     json_object_set_new(j, "exempt", json_boolean(r->exempt));
