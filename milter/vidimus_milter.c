@@ -226,7 +226,9 @@ serve(const struct options *o, struct config *c, struct keyholder_launcher *laun
     say_started(s, c, connections);
     listener_log_to(s);
     background_ready(b, !c->syslog);
-    int rc = callbacks_serve(s) ? EX_OK : EX_SOFTWARE;
+    bool served = callbacks_serve(s);
+    /* a stop closes the listening socket, which libmilter may take for a failure of its own */
+    int rc = served || listener_stopped_at_ms() != 0 ? EX_OK : EX_SOFTWARE;
     reload_stop();
     metrics_stop(metrics);
     bool idle = finish(s);
