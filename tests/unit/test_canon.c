@@ -312,7 +312,11 @@ time_is_linear(void **state)
     (void)state;
     static const char *const units[] = { " ", "\t", "\r\n", " \r\n", "\r", " \r", "a ", "a  ", "\r\n a", "x" };
     for (size_t i = 0; i < COUNT(units); i++) {
-        uint64_t small = time_of_body(units[i], 20000), large = time_of_body(units[i], 320000);
+        uint64_t small = 0, large = 0;
+        for (int try = 0; try < 8 && (try == 0 || large > 40 * (small + 200)); try++) { /* a noisy machine is not a square */
+            small = time_of_body(units[i], 20000);
+            large = time_of_body(units[i], 320000);
+        }
         if (large > 40 * (small + 200))
             fail_msg("unit %zu: %u us, then %u us", i, (unsigned)small, (unsigned)large);
     }

@@ -458,13 +458,17 @@ keys_are_asked_for_early(void **state)
         slice tags = bed_printf(bed, "v=1; a=rsa-sha256; d=example.org; s=s%u; h=from;", i);
         strbuf_add(&all, bed_sign(bed, bed->rsa, tags.p, header, body));
     }
-    uint64_t start = clock_mono_ms();
-    bed_verify(bed, strbuf_slice(&all), header, body);
-    uint64_t took = clock_mono_ms() - start;
-    for (size_t i = 0; i < 3; i++)
-        assert_int_equal(bed->results[i].result, DKIM_PASS);
-    assert_int_equal(bed->usage.questions, 3);
-    assert_in_range(took, 45, 120); /* one round trip, not three */
+    uint64_t least = UINT64_MAX; /* the machine may stand still for a while: the best of several counts */
+    for (int round = 0; round < 10 && least > 120; round++) {
+        uint64_t start = clock_mono_ms();
+        bed_verify(bed, strbuf_slice(&all), header, body);
+        uint64_t took = clock_mono_ms() - start;
+        least = took < least ? took : least;
+        for (size_t i = 0; i < 3; i++)
+            assert_int_equal(bed->results[i].result, DKIM_PASS);
+        assert_int_equal(bed->usage.questions, 3);
+    }
+    assert_in_range(least, 45, 120); /* one round trip, not three */
     strbuf_clear(&all);
 }
 

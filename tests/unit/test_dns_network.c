@@ -12,6 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* A question's time: long enough for a machine that stands still now and then, short enough for a test of what never answers. */
+#define PATIENCE_MS 3000
+
 static struct resolver *
 network_of(const char *const *servers, size_t n, struct resolver_network_options o)
 {
@@ -30,7 +33,7 @@ static struct resolver *
 network(const struct dnsfake *f, size_t cache_entries)
 {
     const char *servers[] = { dnsfake_text(f) };
-    return network_of(servers, 1, (struct resolver_network_options){ .cache_entries = cache_entries, .query_timeout_ms = 600 });
+    return network_of(servers, 1, (struct resolver_network_options){ .cache_entries = cache_entries, .query_timeout_ms = PATIENCE_MS });
 }
 
 static struct dns_session *
@@ -122,7 +125,7 @@ test_sizes(void **state)
     (void)state;
     struct dnsfake *f = dnsfake_start(0);
     struct resolver *r = network(f, 0);
-    struct dns_session *s = session(r, 5000);
+    struct dns_session *s = session(r, 15000);
     const struct dns_answer *a = dns_lookup(s, DNS_TXT, SLICE("wide.example"));
     assert_int_equal(a->status, DNS_OK);
     assert_int_equal(a->records[0].data.n, 900);
@@ -157,7 +160,7 @@ test_without_edns(void **state)
     (void)state;
     struct dnsfake *f = dnsfake_start(0);
     struct resolver *r = network(f, 0);
-    struct dns_session *s = session(r, 5000);
+    struct dns_session *s = session(r, 15000);
     for (int i = 0; i < 10; i++) {
         char name[32];
         snprintf(name, sizeof(name), "badedns%d.example", i);
@@ -174,7 +177,7 @@ test_ad(void **state)
     (void)state;
     struct dnsfake *f = dnsfake_start(0);
     struct resolver *r = network(f, 10);
-    struct dns_session *s = session(r, 5000);
+    struct dns_session *s = session(r, 15000);
     assert_true(dns_lookup(s, DNS_A, SLICE("ad.example"))->authenticated); /* loopback is believed */
     assert_false(dns_lookup(s, DNS_A, SLICE("ok.example"))->authenticated);
     dns_session_free(s);
@@ -186,6 +189,8 @@ test_ad(void **state)
 }
 
 /* Dead servers: one that refuses, one that is silent; the living one answers, soon without trying the others first. */
+#define ATTEMPT_MS 1000
+
 static void
 test_failover(void **state)
 {
@@ -196,7 +201,7 @@ test_failover(void **state)
     dnsfake_stop(gone);
     dnsfake_delay_all(mute, 60000);
     const char *servers[] = { dead, dnsfake_text(mute), dnsfake_text(good) };
-    struct resolver *r = network_of(servers, 3, (struct resolver_network_options){ .query_timeout_ms = 600 });
+    struct resolver *r = network_of(servers, 3, (struct resolver_network_options){ .query_timeout_ms = 6 * ATTEMPT_MS });
     struct dns_session *s = session(r, 20000);
     uint64_t last = 0;
     for (int i = 0; i < 8; i++) {
@@ -206,7 +211,7 @@ test_failover(void **state)
         assert_int_equal(dns_lookup(s, DNS_A, slice_from(name))->status, DNS_OK);
         last = clock_mono_ms() - began;
     }
-    assert_true(last < 60);
+    assert_true(last < ATTEMPT_MS);
     assert_int_equal(dnsfake_count(good), 8);
     struct resolver_network_stats st = resolver_network_stats(r);
     assert_true(st.timeouts == 3 && st.unreachable >= 1);
@@ -222,7 +227,7 @@ test_next_after_servfail(void **state)
     (void)state;
     struct dnsfake *bad = dnsfake_start(0), *good = dnsfake_start(0);
     const char *servers[] = { dnsfake_text(bad), dnsfake_text(good) };
-    struct resolver *r = network_of(servers, 2, (struct resolver_network_options){ .query_timeout_ms = 600 });
+    struct resolver *r = network_of(servers, 2, (struct resolver_network_options){ .query_timeout_ms = PATIENCE_MS });
     struct dns_session *s = session(r, 20000);
     dnsfake_fail_all(bad, 2);
     assert_int_equal(dns_lookup(s, DNS_A, SLICE("ok1.example"))->status, DNS_OK);
@@ -260,9 +265,9 @@ test_restart(void **state)
     struct dnsfake *f = dnsfake_start(0);
     uint16_t port = dnsfake_port(f);
     const char *servers[] = { dnsfake_text(f) };
-    struct resolver *r = network_of(servers, 1, (struct resolver_network_options){ .query_timeout_ms = 5000 });
+    struct resolver *r = network_of(servers, 1, (struct resolver_network_options){ .query_timeout_ms = 15000 });
     dnsfake_stop(f);
-    struct dns_session *s = session(r, 20000);
+    struct dns_session *s = session(r, 60000);
     char name[32];
     for (int i = 0; i < 20; i++) {
         snprintf(name, sizeof(name), "ok%d.example", i);
@@ -277,7 +282,7 @@ test_restart(void **state)
     dnsfake_stop(f);
     uint64_t began = clock_mono_ms();
     assert_int_equal(dns_lookup(s, DNS_A, SLICE("ok.example"))->status, DNS_TIMEOUT);
-    assert_true(clock_mono_ms() - began < 3000); /* down is down */
+    assert_true(clock_mono_ms() - began < 12000); /* down is down */
     dns_start(s, DNS_A, SLICE("parked.example"), NULL, NULL);
     dns_session_free(s);
     resolver_free(r);
@@ -314,7 +319,7 @@ test_no_descriptors(void **state)
     setrlimit(RLIMIT_NOFILE, &before);
     while (n > 0)
         close(taken[--n]);
-    assert_true(cpu < 50);
+    assert_true(cpu < PATIENCE_MS / 10.0);
     assert_int_equal(dns_lookup(s, DNS_MX, SLICE("ok.example"))->status, DNS_OK);
     dns_session_free(s);
     resolver_free(r);
@@ -341,11 +346,11 @@ test_deadline(void **state)
     uint64_t began = clock_mono_ms();
     dns_start(s, DNS_A, SLICE("silent1.example"), note_status, &said);
     assert_int_equal(dns_lookup(s, DNS_A, SLICE("silent2.example"))->status, DNS_TIMEOUT);
-    for (int i = 0; i < 100 && atomic_load(&said) == 0; i++)
+    for (int i = 0; i < 1000 && atomic_load(&said) == 0; i++)
         nanosleep(&(struct timespec){ 0, 2000000 }, NULL);
     uint64_t took = clock_mono_ms() - began;
     assert_int_equal(atomic_load(&said), DNS_TIMEOUT + 100);
-    assert_true(took >= 149 && took < 1000);
+    assert_true(took >= 149 && took < 8000);
     assert_int_equal(dns_lookup(s, DNS_A, SLICE("ok.example"))->status, DNS_TIMEOUT); /* nothing is asked any more */
     dns_session_free(s);
     resolver_free(r);
@@ -361,12 +366,13 @@ test_joined(void **state)
     struct resolver *r = network(f, 0);
     struct dns_session *s[50];
     unsigned sent = 0;
+    dnsfake_delay_all(f, PATIENCE_MS / 6);
     for (size_t i = 0; i < COUNT(s); i++) {
         s[i] = session(r, 5000);
-        dns_start(s[i], DNS_TXT, SLICE("slow.example"), NULL, NULL);
+        dns_start(s[i], DNS_TXT, SLICE("ok.example"), NULL, NULL);
     }
     for (size_t i = 0; i < COUNT(s); i++) {
-        assert_int_equal(dns_lookup(s[i], DNS_TXT, SLICE("slow.example"))->status, DNS_OK);
+        assert_int_equal(dns_lookup(s[i], DNS_TXT, SLICE("ok.example"))->status, DNS_OK);
         sent += dns_session_usage(s[i]).sent;
         dns_session_free(s[i]);
     }
@@ -389,7 +395,7 @@ static unsigned
 ask_once(struct resolver *r, struct dnsfake *f, const char *name, bool *cached)
 {
     unsigned before = dnsfake_count(f);
-    struct dns_session *s = session(r, 5000);
+    struct dns_session *s = session(r, 15000);
     *cached = dns_lookup(s, DNS_A, slice_from(name))->from_cache;
     assert_int_equal(dns_session_usage(s).questions, 1);
     dns_session_free(s);
@@ -451,7 +457,7 @@ test_mutated(void **state)
     }
     assert_int_equal(count[DNS_BADNAME] + count[DNS_BUDGET], 0);
     assert_true(count[DNS_OK] > 1000 && count[DNS_SERVFAIL] > 100);
-    struct dns_session *s = session(r, 5000);
+    struct dns_session *s = session(r, 15000);
     assert_int_equal(dns_lookup(s, DNS_A, SLICE("ok.example"))->status, DNS_OK); /* and it goes on */
     dns_session_free(s);
     resolver_free(r);
@@ -483,7 +489,7 @@ test_chain(void **state)
     (void)state;
     struct dnsfake *f = dnsfake_start(0);
     struct resolver *r = network(f, 10);
-    struct dns_session *s = session(r, 5000);
+    struct dns_session *s = session(r, 15000);
     struct walk w = { 30 };
     dns_start(s, DNS_TXT, SLICE("ok.example"), walk_on, &w);
     for (int i = 0; i < 2000 && atomic_load(&w.left) > 0; i++)
@@ -545,7 +551,7 @@ crowd_thread(void *arg)
     struct crowd *c = arg;
     freed_in_flight(c->r, 600, c->salt);
     for (unsigned i = 0; i < 300; i++) {
-        struct dns_session *s = session(c->r, 2000);
+        struct dns_session *s = session(c->r, 20000);
         char name[40];
         for (unsigned k = 0; k < 6; k++) {
             snprintf(name, sizeof(name), "ok-crowd%u.example", (i * 5 + k) % 400);
@@ -588,14 +594,14 @@ test_idle(void **state)
     (void)state;
     struct dnsfake *f = dnsfake_start(0);
     struct resolver *r = network(f, 10);
-    struct dns_session *s = session(r, 5000);
+    struct dns_session *s = session(r, 15000);
     dns_lookup(s, DNS_A, SLICE("ok.example"));
     nanosleep(&(struct timespec){ 0, 400000000 }, NULL); /* the timer of that question has passed */
     struct rusage before, after;
     getrusage(RUSAGE_SELF, &before);
     nanosleep(&(struct timespec){ 0, 700000000 }, NULL);
     getrusage(RUSAGE_SELF, &after);
-    assert_true(after.ru_nvcsw - before.ru_nvcsw <= 15); /* ThreadSanitizer has a thread of its own */
+    assert_true(after.ru_nvcsw - before.ru_nvcsw <= 20); /* ThreadSanitizer has a thread of its own */
     dns_session_free(s);
     resolver_free(r);
     dnsfake_stop(f);

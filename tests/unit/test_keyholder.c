@@ -450,7 +450,7 @@ a_wedged_holder_costs_one_timeout(void **state)
     stop_process(pid);
     uint64_t before = clock_mono_ms();
     assert_int_equal(sign(p.signer, SLICE("rsa"), SIGN_RSA_SHA256, &sig), ST_TIMEOUT);
-    assert_in_range(clock_mono_ms() - before, 250, 2000);
+    assert_in_range(clock_mono_ms() - before, 250, 10000); /* and no hang */
     assert_int_equal(keyholder_figures(p.signer).pid, 0);
     enum status st = ST_INTERNAL; /* a new one may take longer than 300 ms to come up under sanitizers */
     for (int i = 0; i < 50 && st != ST_OK; i++) {
@@ -474,7 +474,7 @@ without_a_launcher_there_is_an_error_at_once(void **state)
     kill_one(keyholder_figures(p.signer).pid, SIGKILL);
     uint64_t before = clock_mono_ms();
     assert_int_equal(sign(p.signer, SLICE("rsa"), SIGN_RSA_SHA256, &sig), ST_INTERNAL);
-    assert_in_range(clock_mono_ms() - before, 0, 1000);
+    assert_in_range(clock_mono_ms() - before, 0, TIMEOUT_MS / 2);
     assert_int_equal(sign(p.signer, SLICE("rsa"), SIGN_RSA_SHA256, &sig), ST_INTERNAL);
     close_parties(&p);
 }

@@ -15,6 +15,8 @@
 #define SMALL ((size_t)20000)
 #define FACTOR 8
 #define TIMES_ALLOWED 24
+#define TRIES         8 /* a noisy machine is not a square */
+#define SLACK_NS      2000000
 #define MEMORY_ALLOWED 12 /* octets taken for each of the input */
 
 struct shape {
@@ -66,8 +68,12 @@ check_shapes(reader read, const struct shape *shapes, size_t n)
     for (size_t i = 0; i < n; i++) {
         slice small = make_text(&shapes[i], SMALL), big = make_text(&shapes[i], SMALL * FACTOR);
         size_t memory;
-        uint64_t t1 = time_of(read, small, &memory), t2 = time_of(read, big, &memory);
-        if (t2 > t1 * TIMES_ALLOWED + 2000000)
+        uint64_t t1 = 0, t2 = 0;
+        for (int try = 0; try < TRIES && (try == 0 || t2 > t1 * TIMES_ALLOWED + SLACK_NS); try++) {
+            t1 = time_of(read, small, &memory);
+            t2 = time_of(read, big, &memory);
+        }
+        if (t2 > t1 * TIMES_ALLOWED + SLACK_NS)
             fail_msg("\"%s\" + n * \"%s\": %lu us, then %lu us", shapes[i].head, shapes[i].unit,
                      (unsigned long)(t1 / 1000), (unsigned long)(t2 / 1000));
         if (memory > big.n * MEMORY_ALLOWED + 100000)
