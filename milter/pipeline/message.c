@@ -156,6 +156,18 @@ fill_requests(struct message *m)
     }
 }
 
+/* What SPF records of these names mostly go on to ask, "mx" of a sender's domain and "a" of a mail server's name: asked
+ * together with the records, it costs no second round trip where it is needed. */
+static void
+start_likely_lookups(struct message *m)
+{
+    const struct record *r = &m->record;
+    if (r->mail_from_domain.n > 0)
+        dns_start(m->dns, DNS_MX, r->mail_from_domain, NULL, NULL);
+    if (domain_labels(r->helo) > 2)
+        dns_start(m->dns, r->client.family == 6 ? DNS_AAAA : DNS_A, r->helo, NULL, NULL);
+}
+
 static void
 start_lookups(struct message *m)
 {
@@ -171,8 +183,9 @@ start_lookups(struct message *m)
     spf_prefetch(m->a, m->dns, &m->mfrom_request);
     if (m->record.mail_from.n > 0) /* the null path's check is the one of HELO already */
         spf_prefetch(m->a, m->dns, &m->helo_request);
+    start_likely_lookups(m);
     if (m->c->check_iprev)
-        iprev_prefetch(m->dns, &m->record.client, m->record.client_name);
+        iprev_prefetch(m->a, m->dns, &m->record.client, m->record.client_name);
 }
 
 static bool

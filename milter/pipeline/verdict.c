@@ -26,7 +26,7 @@ finish_iprev(struct message *m)
     if (!m->c->check_iprev)
         return;
     trace_begin(m->t, "iprev");
-    m->record.iprev = iprev_check(m->a, m->dns, &m->record.client, m->t, &name);
+    m->record.iprev = iprev_check(m->a, m->dns, &m->record.client, m->record.client_name, m->t, &name);
     trace_end(m->t);
     if (m->record.iprev == IPREV_PASS && name.n > 0)
         m->record.client_name = name;

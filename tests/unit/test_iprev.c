@@ -51,8 +51,8 @@ names_count_only_when_they_lead_back(void **state)
         slice name;
         assert_true(netaddr_parse(slice_from(cases[i].ip), &client));
         static const char *const said[] = { "unknown", "[192.0.2.1]", "mx.example", "elsewhere.example", "not a name." };
-        iprev_prefetch(dns, &client, slice_from(said[i % COUNT(said)])); /* what the MTA says decides nothing */
-        enum iprev_result got = iprev_check(a, dns, &client, NULL, &name);
+        iprev_prefetch(a, dns, &client, slice_from(said[i % COUNT(said)])); /* none of these is the client's, or they say no more than the PTR record */
+        enum iprev_result got = iprev_check(a, dns, &client, slice_from(said[i % COUNT(said)]), NULL, &name);
         if (got != cases[i].result || !slice_eq(name, slice_from(cases[i].name)))
             fail_msg("%s: %s, \"%.*s\"", cases[i].ip, iprev_result_name(got), SLICE_ARG(name));
         dns_session_free(dns);
@@ -62,9 +62,60 @@ names_count_only_when_they_lead_back(void **state)
     strbuf_clear(&errors);
 }
 
+/* What the MTA found is confirmed by one question; a name that does not lead to the client is worth nothing. */
+static void
+the_name_of_the_mta_is_confirmed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *ip, *said;
+        enum iprev_result result;
+        const char *name;
+        unsigned questions;
+    } c[] = {
+        { "192.0.2.1", "MX.example", IPREV_PASS, "mx.example", 1 },
+        { "192.0.2.1", "mx.example.", IPREV_PASS, "mx.example", 1 },
+        { "::ffff:192.0.2.1", "mx.example", IPREV_PASS, "mx.example", 1 },
+        { "2001:db8::1", "six.example", IPREV_PASS, "six.example", 1 },
+        { "192.0.2.4", "one.example", IPREV_PASS, "mx4.example", 3 },    /* not that one */
+        { "192.0.2.2", "mx.example", IPREV_FAIL, "", 3 },                /* a name of somebody else's */
+        { "2001:db8::2", "six.example", IPREV_PERMERROR, "", 2 },
+        { "192.0.2.200", "mx.example", IPREV_PERMERROR, "", 2 },
+        { "192.0.2.6", "slow.example", IPREV_TEMPERROR, "", 2 },
+        { "192.0.2.1", "unknown", IPREV_PASS, "mx.example", 2 },
+        { "192.0.2.1", "[192.0.2.1]", IPREV_PASS, "mx.example", 2 },
+        { "192.0.2.1", "", IPREV_PASS, "mx.example", 2 },
+    };
+    struct strbuf errors;
+    struct resolver *r = NULL;
+    strbuf_init(&errors, 0);
+    assert_int_equal(resolver_zone_new(slice_from(zone), &errors, &r), ST_OK);
+    for (size_t i = 0; i < COUNT(c); i++)
+        for (int early = 0; early < 2; early++) {
+            struct arena *a = arena_new(0);
+            const struct dns_limits limits = { .timeout_ms = 2000, .max_queries = 20 };
+            struct dns_session *dns = dns_session_new(r, &limits);
+            struct netaddr client;
+            slice name;
+            assert_true(netaddr_parse(slice_from(c[i].ip), &client));
+            if (early)
+                iprev_prefetch(a, dns, &client, slice_from(c[i].said));
+            enum iprev_result got = iprev_check(a, dns, &client, slice_from(c[i].said), NULL, &name);
+            unsigned questions = dns_session_usage(dns).questions;
+            if (got != c[i].result || !slice_eq(name, slice_from(c[i].name)) || questions != c[i].questions)
+                fail_msg("%s, \"%s\": %s, \"%.*s\", %u questions", c[i].ip, c[i].said, iprev_result_name(got), SLICE_ARG(name),
+                         questions);
+            dns_session_free(dns);
+            arena_free(a);
+        }
+    resolver_free(r);
+    strbuf_clear(&errors);
+}
+
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(names_count_only_when_they_lead_back) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(names_count_only_when_they_lead_back),
+                                        cmocka_unit_test(the_name_of_the_mta_is_confirmed) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
