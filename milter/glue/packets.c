@@ -11,8 +11,11 @@
  * And it makes five system calls for each packet (poll, poll, read, poll, read), which of a message of 30 header fields were
  * half the cost.  So what an MTA streams is read ahead, as much as is there, and libmilter's calls are answered from it.
  *
- * As with accept() in listener.c, libmilter's poll(), read() and close() are bound to those below.  A connection's state is
- * touched by whoever reads from it, one thread at a time.
+ * Each change of a message it writes by itself, which wakes the MTA for a piece of an answer, before the thread that answers
+ * has come to the rest.  Changes are held back until the answer that ends them: one write, one wake-up.
+ *
+ * As with accept() in listener.c, libmilter's poll(), read(), writev() and close() are bound to those below.  A connection's
+ * state is touched by whoever serves it, one thread at a time.
  */
 #undef _FORTIFY_SOURCE /* its inline read() would stand in the way of this one */
 #include "autoconf.h"
@@ -29,6 +32,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,6 +42,9 @@
 #define SLOW_OCTETS_PER_MS 16   /* ... and the rate that gives it longer */
 #define LOOK_MS 100
 #define TAKEN_WAIT_MS 20
+#define PIECES_MAX 4        /* of a packet; libmilter writes two */
+#define HELD_MAX 65536     /* octets of changes held back */
+#define WRITE_TIMEOUT_MS 20000 /* for an MTA that does not read */
 #define HEADER 5 /* length of what follows in four octets, which includes the command in the fifth */
 
 #if defined(__SANITIZE_THREAD__)
@@ -65,6 +72,8 @@ struct watched {
     size_t at, end;        /* of it, what libmilter has not asked for yet */
     uint64_t began_ms;     /* the packet that libmilter is within; 0: none */
     uint64_t got;          /* octets of it */
+    unsigned char *held;   /* HELD_MAX octets while there are some */
+    size_t n_held;
 };
 
 static struct {
@@ -113,8 +122,8 @@ packets_begin(int fd)
     if (w == NULL)
         return;
     w->stream = (struct stream){ .left = 0 };
-    w->ahead = NULL;
-    w->at = w->end = 0;
+    w->ahead = w->held = NULL;
+    w->at = w->end = w->n_held = 0;
     w->began_ms = w->got = 0;
     atomic_store_explicit(&w->active_s, now_s(), memory_order_relaxed);
     atomic_store(&w->taken, false);
@@ -261,7 +270,13 @@ wait_for_rest(const struct watched *w, struct pollfd *fd, int timeout_ms)
 static int __attribute__((noinline)) /* <poll.h> tells gcc that poll() does not look at what stands in *fds */
 poll_ahead(struct pollfd *fds, nfds_t n, int timeout_ms)
 {
-    struct watched *w = n == 1 && (fds->events & POLLIN) != 0 ? open_of(fds->fd) : NULL;
+    struct watched *w = n == 1 ? open_of(fds->fd) : NULL;
+    if (w != NULL && fds->events == POLLOUT) { /* writev() waits itself, if need be */
+        fds->revents = POLLOUT;
+        return 1;
+    }
+    if (n == 1 && (fds->events & POLLIN) == 0)
+        w = NULL;
     if (w != NULL && !atomic_load_explicit(&w->taken, memory_order_relaxed))
         atomic_store(&w->taken, true);
     if (w != NULL && has_more(w, fds->fd)) {
@@ -326,6 +341,81 @@ read(int fd, void *buf, size_t n)
     return -1;
 }
 
+/* ---- what goes to the MTA ---- */
+
+/* SMFIR_ADDHEADER, _INSHEADER, _CHGHEADER, _ADDRCPT, _ADDRCPT_PAR, _DELRCPT, _CHGFROM, _REPLBODY, _QUARANTINE: an answer
+ * always follows them. */
+static bool
+is_change(const struct iovec *piece, int n)
+{
+    return n > 0 && piece->iov_len == HEADER && memchr("him+2-ebq", ((const char *)piece->iov_base)[HEADER - 1], 9) != NULL;
+}
+
+static bool
+hold(struct watched *w, const struct iovec *pieces, int n, size_t octets)
+{
+    if (octets > HELD_MAX - w->n_held || (w->held == NULL && (w->held = malloc(HELD_MAX)) == NULL))
+        return false;
+    for (int i = 0; i < n; i++) {
+        memcpy(w->held + w->n_held, pieces[i].iov_base, pieces[i].iov_len);
+        w->n_held += pieces[i].iov_len;
+    }
+    return true;
+}
+
+static bool
+wait_to_write(int fd)
+{
+    struct pollfd p = { .fd = fd, .events = POLLOUT };
+    int ready;
+    do
+        ready = poll_kernel(&p, 1, WRITE_TIMEOUT_MS);
+    while (ready < 0 && errno == EINTR);
+    if (ready == 0)
+        errno = ETIMEDOUT;
+    return ready > 0;
+}
+
+/* All of it, or an error. */
+static bool
+write_all(int fd, struct iovec *piece, size_t n)
+{
+    while (n > 0) {
+        struct msghdr m = { .msg_iov = piece, .msg_iovlen = n };
+        ssize_t sent = sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent < 0 && errno != EINTR && ((errno != EAGAIN && errno != EWOULDBLOCK) || !wait_to_write(fd)))
+            return false;
+        size_t left = sent < 0 ? 0 : (size_t)sent;
+        for (; n > 0 && left >= piece->iov_len; n--)
+            left -= piece++->iov_len;
+        if (n > 0) {
+            piece->iov_base = (char *)piece->iov_base + left;
+            piece->iov_len -= left;
+        }
+    }
+    return true;
+}
+
+ssize_t
+writev(int fd, const struct iovec *pieces, int n)
+{
+    struct watched *w = open_of(fd);
+    if (w == NULL || n < 0 || n >= PIECES_MAX)
+        return syscall(SYS_writev, fd, pieces, n);
+    size_t octets = 0;
+    for (int i = 0; i < n; i++)
+        octets += pieces[i].iov_len;
+    if (is_change(pieces, n) && hold(w, pieces, n, octets))
+        return (ssize_t)octets;
+    struct iovec all[PIECES_MAX] = { { .iov_base = w->held, .iov_len = w->n_held } };
+    memcpy(&all[1], pieces, (size_t)n * sizeof(*pieces));
+    bool good = write_all(fd, all, (size_t)n + 1);
+    free(w->held);
+    w->held = NULL;
+    w->n_held = 0;
+    return good ? (ssize_t)octets : -1;
+}
+
 int
 close(int fd)
 {
@@ -336,8 +426,9 @@ close(int fd)
     if (atomic_exchange(&w->open, false))
         atomic_fetch_sub_explicit(&watch.open, 1, memory_order_relaxed);
     free(w->ahead);
-    w->ahead = NULL;
-    w->at = w->end = 0;
+    free(w->held);
+    w->ahead = w->held = NULL;
+    w->at = w->end = w->n_held = 0;
     int rc = (int)syscall(SYS_close, fd);
     pthread_mutex_unlock(&watch.closing);
     return rc;

@@ -102,6 +102,44 @@ class Protocol(unittest.TestCase):
             self.assertTrue(all(struct.unpack(">I", data[:4])[0] == 0 for c, data in edits if c == b"i"))
             self.assertTrue(authres(edits)[0].startswith(" mx.rcpt.example"))
 
+    def test_changes_come_whole_and_in_order(self):
+        """Thousands of changes, more than is held back at once, to an MTA that reads slowly; and to one that has gone."""
+        n = 5000
+        headers = [("From", " a@sender.example")] + [("Authentication-Results", " mx.rcpt.example; dmarc=pass")] * n
+        with self.daemon() as d:
+            with Milter(d.socket) as m:
+                m.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                m.begin()
+                m.mail()
+                m.rcpt()
+                for name, value in headers:
+                    m.header(name, value)
+                m.eoh()
+                m.send(b"E")
+                time.sleep(1)
+                edits = []
+                while True:
+                    command, data = m.receive()
+                    if command in b"crtaydsSf":
+                        break
+                    edits.append((command, data))
+                self.assertEqual(command, b"c")
+                self.assertEqual([at for _, at in deleted(edits)], list(range(n, 0, -1)))
+                self.assertEqual(len(authres(edits)), 1)
+                m.abort()
+                self.assertEqual(m.message()[0], b"c")  # and the connection goes on
+            with Milter(d.socket) as m:
+                m.begin()
+                m.mail()
+                m.rcpt()
+                for name, value in headers:
+                    m.header(name, value)
+                m.eoh()
+                m.send(b"E")
+            with Milter(d.socket) as m:
+                m.begin()
+                self.assertEqual(m.message()[0], b"c")
+
     def test_quarantine_is_the_last_word(self):
         self.dns.txt["_dmarc.q.example"] = "v=DMARC1; p=quarantine"
         with self.daemon() as d, Milter(d.socket) as m:
