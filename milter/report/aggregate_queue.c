@@ -49,13 +49,14 @@ next_item(struct outbox *o, struct arena *a, struct item *it)
 }
 
 static enum status
-set_state(struct outbox *o, const struct item *it, const char *state, int64_t next_try, int64_t sent, slice note)
+set_state(struct outbox *o, const struct item *it, struct queue_state to)
 {
     enum status st = store_run(o->job->store,
         "UPDATE delivery SET state = $4, tries = $5, next_try = $6, sent = $7, note = $8 "
         "WHERE day = $1 AND domain = $2 AND address = $3",
-        STORE_VALUES(store_int(it->day), store_text(it->domain), store_text(it->address), store_text(slice_from(state)),
-                     store_int(it->tries), store_int(next_try), store_int(sent), store_text(slice_head(note, 300))), NULL);
+        STORE_VALUES(store_int(it->day), store_text(it->domain), store_text(it->address), store_text(slice_from(to.state)),
+                     store_int(it->tries), store_int(to.next_try), store_int(to.sent),
+                     store_text(slice_head(to.note, 300))), NULL);
     return st == ST_OK ? ST_OK : queue_store_failed(o);
 }
 
@@ -67,24 +68,18 @@ replace(struct outbox *o, const struct item *it, slice use)
         "INSERT INTO delivery (day, domain, address, state, tries, next_try, sent, note) "
         "VALUES ($1, $2, $3, 'new', 0, $4, 0, '') ON CONFLICT (day, domain, address) DO NOTHING",
         STORE_VALUES(store_int(it->day), store_text(it->domain), store_text(use), store_int(o->job->now)), NULL);
-    return st == ST_OK ? set_state(o, it, "replaced", 0, 0, use) : queue_store_failed(o);
+    return st == ST_OK ? set_state(o, it, (struct queue_state){ "replaced", 0, 0, use }) : queue_store_failed(o);
 }
 
 static enum status
 send_item(struct outbox *o, struct arena *a, struct item *it)
 {
     struct reporter_job *j = o->job;
-    slice use, note = SLICE_EMPTY;
-    const char *state = "later";
+    slice use;
+    struct queue_state next;
     it->tries++;
-    switch (queue_may_send(o, a, REPORT_AGGREGATE, it->domain, it->address, &use, &state, &note)) {
-    case STOP:
-        return set_state(o, it, state, 0, 0, note);
-    case WAIT:
-        return set_state(o, it, state, j->now + queue_backoff(it->tries), 0, note);
-    case GO:
-        break;
-    }
+    if (!queue_may_send(o, a, REPORT_AGGREGATE, it->domain, it->address, it->tries, &use, &next))
+        return set_state(o, it, next);
     if (!slice_ieq(use, it->address))
         return replace(o, it, use);
     struct strbuf message, why;
@@ -92,21 +87,11 @@ send_item(struct outbox *o, struct arena *a, struct item *it)
     strbuf_init(&why, 0);
     const struct aggregate_mail m = { it->report_id, it->file_name, it->domain, it->day, j->now, it->body };
     mail_aggregate(&j->who, it->address, &m, &message);
-    enum status st = strbuf_status(&message) == ST_OK ? set_state(o, it, "sending", 0, 0, SLICE_EMPTY) : ST_NOMEM;
-    if (st == ST_OK) {
-        switch (queue_hand_over(o, it->address, strbuf_slice(&message), &why)) {
-        case DELIVERED:
-            st = set_state(o, it, "sent", 0, j->now, SLICE_EMPTY);
-            break;
-        case DELIVER_LATER:
-            st = set_state(o, it, "later", j->now + queue_backoff(it->tries), 0, strbuf_slice(&why));
-            break;
-        case DELIVER_REFUSED:
-        case DELIVER_NOBODY:
-            st = set_state(o, it, "refused", 0, 0, strbuf_slice(&why));
-            break;
-        }
-    }
+    enum status st = strbuf_status(&message) == ST_OK ? ST_OK : ST_NOMEM;
+    if (st == ST_OK)
+        st = set_state(o, it, (struct queue_state){ "sending", 0, 0, SLICE_EMPTY });
+    if (st == ST_OK)
+        st = set_state(o, it, queue_hand_over(o, it->address, strbuf_slice(&message), it->tries, &why));
     strbuf_clear(&message);
     strbuf_clear(&why);
     return st;

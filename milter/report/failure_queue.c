@@ -55,14 +55,14 @@ next_item(struct outbox *o, struct arena *a, struct item *it)
 
 /* What is sent, or never will be, is not kept: the row stays for the limits and for bounces, the message's header goes. */
 static enum status
-set_state(struct outbox *o, const struct item *it, const char *state, int64_t next_try, int64_t sent, slice note)
+set_state(struct outbox *o, const struct item *it, struct queue_state to)
 {
-    bool done = next_try == 0 && !slice_eq(slice_from(state), SLICE("sending"));
+    bool done = to.next_try == 0 && !slice_eq(slice_from(to.state), SLICE("sending"));
     enum status st = store_run(o->job->store,
         "UPDATE failure SET state = $3, tries = $4, next_try = $5, sent = $6, note = $7, "
         "body = CASE WHEN $8 = 1 THEN '' ELSE body END WHERE name = $1 AND address = $2",
-        STORE_VALUES(store_text(it->name), store_text(it->address), store_text(slice_from(state)), store_int(it->tries),
-                     store_int(next_try), store_int(sent), store_text(slice_head(note, 300)), store_int(done)), NULL);
+        STORE_VALUES(store_text(it->name), store_text(it->address), store_text(slice_from(to.state)), store_int(it->tries),
+                     store_int(to.next_try), store_int(to.sent), store_text(slice_head(to.note, 300)), store_int(done)), NULL);
     return st == ST_OK ? ST_OK : queue_store_failed(o);
 }
 
@@ -74,7 +74,7 @@ replace(struct outbox *o, const struct item *it, slice use)
         "SELECT name, $3, author, source, kind, incidents, entered, 'new', 0, $4, 0, '', body FROM failure "
         "WHERE name = $1 AND address = $2 ON CONFLICT (name, address) DO NOTHING",
         STORE_VALUES(store_text(it->name), store_text(it->address), store_text(use), store_int(o->job->now)), NULL);
-    return st == ST_OK ? set_state(o, it, "replaced", 0, 0, use) : queue_store_failed(o);
+    return st == ST_OK ? set_state(o, it, (struct queue_state){ "replaced", 0, 0, use }) : queue_store_failed(o);
 }
 
 /* RFC 9991 3: so many an hour to one destination, the surplus is discarded. */
@@ -115,20 +115,9 @@ hand_over(struct outbox *o, struct arena *a, struct item *it)
     enum status st = failure_message(&j->who, it->name, it->address, it->entry, it->incidents, j->now, spf_record(o, a, it->entry),
                                      &message);
     if (st == ST_SYNTAX) {
-        st = set_state(o, it, "refused", 0, 0, SLICE("the entry cannot be read"));
-    } else if (st == ST_OK && (st = set_state(o, it, "sending", 0, 0, SLICE_EMPTY)) == ST_OK) {
-        switch (queue_hand_over(o, it->address, strbuf_slice(&message), &why)) {
-        case DELIVERED:
-            st = set_state(o, it, "sent", 0, j->now, SLICE_EMPTY);
-            break;
-        case DELIVER_LATER:
-            st = set_state(o, it, "later", j->now + queue_backoff(it->tries), 0, strbuf_slice(&why));
-            break;
-        case DELIVER_REFUSED:
-        case DELIVER_NOBODY:
-            st = set_state(o, it, "refused", 0, 0, strbuf_slice(&why));
-            break;
-        }
+        st = set_state(o, it, (struct queue_state){ "refused", 0, 0, SLICE("the entry cannot be read") });
+    } else if (st == ST_OK && (st = set_state(o, it, (struct queue_state){ "sending", 0, 0, SLICE_EMPTY })) == ST_OK) {
+        st = set_state(o, it, queue_hand_over(o, it->address, strbuf_slice(&message), it->tries, &why));
     }
     strbuf_clear(&message);
     strbuf_clear(&why);
@@ -138,8 +127,8 @@ hand_over(struct outbox *o, struct arena *a, struct item *it)
 static enum status
 send_item(struct outbox *o, struct arena *a, struct item *it)
 {
-    slice use, note = SLICE_EMPTY;
-    const char *state = "later";
+    slice use;
+    struct queue_state next;
     bool within;
     it->tries++;
     enum status st = within_limit(o, it->address, &within);
@@ -147,16 +136,10 @@ send_item(struct outbox *o, struct arena *a, struct item *it)
         return st;
     if (!within) {
         o->sent->refused++;
-        return set_state(o, it, "dropped", 0, 0, SLICE("FailureReportHourlyLimit"));
+        return set_state(o, it, (struct queue_state){ "dropped", 0, 0, SLICE("FailureReportHourlyLimit") });
     }
-    switch (queue_may_send(o, a, REPORT_FAILURE, it->policy_domain, it->address, &use, &state, &note)) {
-    case STOP:
-        return set_state(o, it, state, 0, 0, note);
-    case WAIT:
-        return set_state(o, it, state, o->job->now + queue_backoff(it->tries), 0, note);
-    case GO:
-        break;
-    }
+    if (!queue_may_send(o, a, REPORT_FAILURE, it->policy_domain, it->address, it->tries, &use, &next))
+        return set_state(o, it, next);
     return slice_ieq(use, it->address) ? hand_over(o, a, it) : replace(o, it, use);
 }
 

@@ -6,13 +6,19 @@
 #define LONGEST_WAIT_S 43200
 #define CONSENT_TIMEOUT_MS 20000
 
-int64_t
-queue_backoff(int64_t tries)
+static struct queue_state
+later(const struct outbox *o, int64_t tries, slice note)
 {
     int64_t wait = FIRST_WAIT_S;
     for (int64_t i = 1; i < tries && wait < LONGEST_WAIT_S; i++)
         wait *= 2;
-    return wait < LONGEST_WAIT_S ? wait : LONGEST_WAIT_S;
+    return (struct queue_state){ "later", o->job->now + (wait < LONGEST_WAIT_S ? wait : LONGEST_WAIT_S), 0, note };
+}
+
+static struct queue_state
+for_good(const char *state, slice note)
+{
+    return (struct queue_state){ state, 0, 0, note };
 }
 
 enum status
@@ -22,55 +28,62 @@ queue_store_failed(struct outbox *o)
     return ST_INTERNAL;
 }
 
-enum verdict_on
-queue_may_send(struct outbox *o, struct arena *a, enum report_kind kind, slice policy_domain, slice address, slice *use,
-               const char **state, slice *note)
+bool
+queue_may_send(struct outbox *o, struct arena *a, enum report_kind kind, slice policy_domain, slice address, int64_t tries,
+               slice *use, struct queue_state *next)
 {
     bool spare;
     const char *why;
+    slice note = SLICE_EMPTY;
     *use = address;
     if (suppressed(o->job, o->file, address, &spare, &why) != ST_OK) {
-        *state = "later";
-        *note = SLICE("the suppression list could not be read");
-        return WAIT;
+        *next = later(o, tries, SLICE("the suppression list could not be read"));
+        return false;
     }
     if (spare) {
-        *state = "suppressed";
-        *note = slice_from(why);
+        *next = for_good("suppressed", slice_from(why));
         o->sent->suppressed++;
-        return STOP;
+        return false;
     }
     if (o->job->resolver == NULL) {
-        *state = "later";
-        *note = SLICE("no DNS");
-        return WAIT;
+        *next = later(o, tries, SLICE("no DNS"));
+        return false;
     }
-    switch (destination_consent(a, o->job->resolver, CONSENT_TIMEOUT_MS, kind, policy_domain, address, use, note)) {
+    switch (destination_consent(a, o->job->resolver, CONSENT_TIMEOUT_MS, kind, policy_domain, address, use, &note)) {
     case CONSENT_SAME:
     case CONSENT_YES:
-        return GO;
+        return true;
     case CONSENT_LATER:
-        *state = "later";
+        *next = later(o, tries, note);
         o->sent->later++;
-        return WAIT;
+        return false;
     case CONSENT_NO:
         break;
     }
-    *state = "no-consent";
+    *next = for_good("no-consent", note);
     o->sent->refused++;
-    return STOP;
+    return false;
 }
 
-enum delivered
-queue_hand_over(struct outbox *o, slice address, slice message, struct strbuf *note)
+struct queue_state
+queue_hand_over(struct outbox *o, slice address, slice message, int64_t tries, struct strbuf *why)
 {
     const struct config *c = o->job->config;
-    enum delivered d = c->report_smtp != NULL ? deliver_smtp(c->report_smtp, o->job->who.email, address, message, note)
-                                              : deliver_sendmail(c->report_sendmail, o->job->who.email, address, message, note);
+    enum delivered d = c->report_smtp != NULL ? deliver_smtp(c->report_smtp, o->job->who.email, address, message, why)
+                                              : deliver_sendmail(c->report_sendmail, o->job->who.email, address, message, why);
     if (d == DELIVER_NOBODY)
-        suppress(o->job, address, strbuf_slice(note));
+        suppress(o->job, address, strbuf_slice(why));
     queue_count(o, d);
-    return d;
+    switch (d) {
+    case DELIVERED:
+        return (struct queue_state){ "sent", 0, o->job->now, SLICE_EMPTY };
+    case DELIVER_LATER:
+        return later(o, tries, strbuf_slice(why));
+    case DELIVER_REFUSED:
+    case DELIVER_NOBODY:
+        break;
+    }
+    return for_good("refused", strbuf_slice(why));
 }
 
 void

@@ -20,15 +20,18 @@ struct outbox {
     uint64_t left_this_hour;
 };
 
-enum verdict_on { GO, WAIT, STOP };
+/* What is written into the row of a delivery after a step.  The note borrows. */
+struct queue_state {
+    const char *state;
+    int64_t next_try, sent; /* 0: none */
+    slice note;
+};
 
-/* May it be sent now?  *use: the address the consent names.  *state and *note: what to write into the row otherwise. */
-enum verdict_on queue_may_send(struct outbox *o, struct arena *a, enum report_kind kind, slice policy_domain, slice address,
-                               slice *use, const char **state, slice *note);
-/* Hand it over, and learn: DELIVER_NOBODY puts the address on the suppression list. */
-enum delivered queue_hand_over(struct outbox *o, slice address, slice message, struct strbuf *note);
-/* Seconds until the next try after so many. */
-int64_t queue_backoff(int64_t tries);
+/* May it be sent now?  *use: the address the consent names.  False: *next says what becomes of it after so many tries. */
+bool queue_may_send(struct outbox *o, struct arena *a, enum report_kind kind, slice policy_domain, slice address, int64_t tries,
+                    slice *use, struct queue_state *next);
+/* Hand it over, and learn: an address that nobody has goes onto the suppression list.  *why holds the note of the result. */
+struct queue_state queue_hand_over(struct outbox *o, slice address, slice message, int64_t tries, struct strbuf *why);
 /* Counts what a try came to. */
 void queue_count(struct outbox *o, enum delivered d);
 enum status queue_store_failed(struct outbox *o);
