@@ -6,41 +6,7 @@
 #include "dns/replay.h"
 #include "dns/zone.h"
 #include "dnsfake.h"
-
-#include <stdatomic.h>
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-
-static atomic_long fail_in; /* allocations until one fails; 0 or less: none fails any more */
-
-static bool
-fails(void)
-{
-    return atomic_load(&fail_in) > 0 && atomic_fetch_sub(&fail_in, 1) == 1;
-}
-
-void *
-__wrap_malloc(size_t n)
-{
-    return fails() ? NULL : __real_malloc(n);
-}
-
-void *
-__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *
-__wrap_realloc(void *p, size_t n)
-{
-    return fails() ? NULL : __real_realloc(p, n);
-}
+#include "nomem.h"
 
 static const struct dns_limits limits = { 3000, 100 };
 
@@ -126,9 +92,9 @@ each_allocation(void (*run)(void))
 {
     long needed = 0;
     for (long n = 1; n < 2000; n++) {
-        atomic_store(&fail_in, n);
+        atomic_store(&nomem_in, n);
         run();
-        if (atomic_exchange(&fail_in, 0) > 0)
+        if (atomic_exchange(&nomem_in, 0) > 0)
             break;
         needed = n;
     }

@@ -10,33 +10,7 @@
 #include "dns/zone.h"
 #include "pipeline/deferrals.h"
 #include "pipeline/policy.h"
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-
-static long fail_in; /* allocations until one fails; 0 or less: none fails any more */
-
-void *
-__wrap_malloc(size_t n)
-{
-    return fail_in > 0 && fail_in-- == 1 ? NULL : __real_malloc(n);
-}
-
-void *
-__wrap_calloc(size_t n, size_t size)
-{
-    return fail_in > 0 && fail_in-- == 1 ? NULL : __real_calloc(n, size);
-}
-
-void *
-__wrap_realloc(void *p, size_t n)
-{
-    return fail_in > 0 && fail_in-- == 1 ? NULL : __real_realloc(p, n);
-}
+#include "nomem.h"
 
 /* Runs with the 1st, 2nd, ... allocation failing; true from `run`: everything worked. */
 static void
@@ -45,15 +19,15 @@ fail_each(bool (*run)(void))
     bool worked = false;
     long n = 0;
     while (!worked) {
-        fail_in = ++n;
+        nomem_in = ++n;
         worked = run();
-        if (fail_in > 0) { /* none failed any more */
+        if (nomem_in > 0) { /* none failed any more */
             assert_true(worked);
             break;
         }
         worked = false;
     }
-    fail_in = 0;
+    nomem_in = 0;
     assert_true(n > 1);
 }
 
@@ -135,9 +109,9 @@ test_heap(void **state)
     fail_each(read_sealers);
     fail_each(make_table);
 #ifdef HAVE_PSL
-    fail_in = 1; /* the library's own allocations are its own affair */
+    nomem_in = 1; /* the library's own allocations are its own affair */
     assert_false(load_list());
-    fail_in = 0;
+    nomem_in = 0;
     assert_true(load_list());
 #endif
 }

@@ -15,42 +15,9 @@
 #include "dns/zone.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/twopass.h"
+#include "nomem.h"
 
 #define NOW 1790000000
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-
-static long countdown = -1; /* allocations until the one that fails; negative: none does */
-static bool armed;          /* the test's own are not counted */
-
-static bool
-fails(void)
-{
-    return armed && countdown >= 0 && countdown-- == 0;
-}
-
-void *
-__wrap_malloc(size_t n)
-{
-    return fails() ? NULL : __real_malloc(n);
-}
-
-void *
-__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *
-__wrap_realloc(void *p, size_t n)
-{
-    return fails() ? NULL : __real_realloc(p, n);
-}
 
 static char directory[] = "/tmp/vidimus-sealing.XXXXXX";
 static char key_path[64], table[64], signing[64], secret[64], rules[64];
@@ -192,10 +159,10 @@ pass(struct world *w, struct mail *mail, const char *ip, const char *rcpt)
 {
     struct peer peer = { .name = SLICE("x.author.example"), .mta_name = SLICE_EMPTY, .daemon_name = SLICE_EMPTY };
     assert_true(netaddr_parse(slice_from(ip), &peer.client));
-    armed = true;
+    nomem_counted = true; /* the test's own are not */
     struct message *m = message_new(w->pipeline, &peer, NULL);
     if (m == NULL) {
-        armed = false;
+        nomem_counted = false;
         return (struct outcome){ .reply = REPLY_TEMPFAIL };
     }
     message_helo(m, SLICE("x.author.example"));
@@ -206,7 +173,7 @@ pass(struct world *w, struct mail *mail, const char *ip, const char *rcpt)
     message_eoh(m);
     message_body(m, slice_from(mail->body));
     const struct verdict *v = message_eom(m);
-    armed = false;
+    nomem_counted = false;
     struct outcome o = { v->reply.kind, v->seal != NULL, v->record->arc.status, v->record->arc.sets,
                          v->seal == NULL ? 0 : v->seal->instance, "", v->n_inserts };
     snprintf(o.why, sizeof(o.why), "%.*s", SLICE_ARG(v->record->why));
@@ -416,6 +383,7 @@ short_of_memory_all_or_nothing(void **state)
     char option[96];
     snprintf(option, sizeof(option), "TwoPassSecretFile=%s", secret);
     const char *options[] = { option };
+    nomem_counted = false;
     for (int turn = 0; turn < 3; turn++) { /* one pass; the first of two; the second */
         struct world w;
         struct mail first;
@@ -426,21 +394,21 @@ short_of_memory_all_or_nothing(void **state)
         char *arrival = turn == 2 ? strdup(first.fields[0].value) : NULL;
         mail_clear(&first);
         bool through = false;
-        for (long n = 0; n < 5000 && !through; n++) {
+        for (long n = 1; n <= 5000 && !through; n++) {
             struct mail m;
             mail_init(&m);
             if (arrival != NULL)
                 mail_add(&m, TWO_PASS_FIELD, arrival);
-            countdown = n;
+            nomem_in = n;
             struct outcome o = pass(&w, &m, turn == 2 ? INSIDE : OUTSIDE, "<list@forward.example>");
-            through = countdown >= 0; /* there was none left to fail */
+            through = nomem_in > 0; /* there was none left to fail */
             size_t sets = count_of(&m, "ARC-Seal") + count_of(&m, "ARC-Message-Signature") + count_of(&m, "ARC-Authentication-Results");
             bool complete = turn == 1 ? count_of(&m, TWO_PASS_FIELD) == 1 && sets == 0 : o.sealed && sets == 3;
             if (o.reply == REPLY_TEMPFAIL ? sets != 0 : !complete)
                 fail_msg("turn %d, allocation %ld: reply %d, %zu fields", turn, n, o.reply, sets);
             mail_clear(&m);
         }
-        countdown = -1;
+        nomem_in = 0;
         assert_true(through);
         free(arrival);
         world_close(&w);
