@@ -2,8 +2,6 @@
 
 #include "mail/domain.h"
 
-#include <stdatomic.h>
-
 /* RFC 8601 3: a bound on the names looked at; the one of RFC 7208 4.6.4 for ptr. */
 #define IPREV_MAX_NAMES 10
 /* Asked ahead of need: nearly every client has one name, and the rest is rarely worth a question. */
@@ -23,13 +21,6 @@ ptr_arrived(void *arg, struct dns_session *dns, const struct dns_answer *answer)
         dns_start(dns, address_type(client), answer->records[i].data, NULL, NULL);
 }
 
-static void
-start_reverse(struct dns_session *dns, const struct netaddr *client)
-{
-    char name[80];
-    dns_start(dns, DNS_PTR, slice_from(netaddr_reverse_name(client, name)), ptr_arrived, (void *)(uintptr_t)client);
-}
-
 static bool
 is_trouble(enum dns_status st)
 {
@@ -46,51 +37,39 @@ answer_has(const struct dns_answer *answer, const struct netaddr *client)
 }
 
 /* An MTA that looked the client up has its name from the PTR record, and says "unknown" or an address in brackets where the
- * name did not lead back.  Whether it does is asked here again, for not every MTA looks, and nobody can have a name of
- * somebody else's lead to his own address; the PTR record need not be asked for twice. */
+ * name did not lead back.  So a name says what PTR is: only whether it leads to the client is asked here, since not every MTA
+ * has asked that, and nobody can have a name of somebody else's lead to an address of his own. */
 static bool
 is_looked_up(slice mta_says)
 {
-    return mta_says.n > 0 && mta_says.p[0] != '[' && slice_find(mta_says, '.') < mta_says.n;
-}
-
-struct ahead {
-    const struct netaddr *client;
-    atomic_bool confirmed;
-};
-
-static void
-forward_arrived(void *arg, struct dns_session *dns, const struct dns_answer *answer)
-{
-    struct ahead *h = arg;
-    (void)dns;
-    atomic_store(&h->confirmed, answer_has(answer, h->client));
+    struct netaddr address;
+    return domain_labels(mta_says) > 1 && mta_says.p[0] != '[' && slice_find(mta_says, ' ') == mta_says.n &&
+           !netaddr_parse(mta_says, &address);
 }
 
 void
-iprev_prefetch(struct arena *a, struct dns_session *dns, const struct netaddr *client, slice mta_says)
+iprev_prefetch(struct dns_session *dns, const struct netaddr *client, slice mta_says)
 {
-    struct ahead *h = client->family == 0 ? NULL : arena_zalloc(a, sizeof(*h));
-    if (h == NULL)
+    char name[80];
+    if (client->family == 0)
         return;
-    h->client = client;
-    atomic_init(&h->confirmed, false);
     if (is_looked_up(mta_says))
-        dns_start(dns, address_type(client), mta_says, forward_arrived, h);
-    if (!atomic_load(&h->confirmed)) /* an answer that was in the cache is there by now */
-        start_reverse(dns, client);
+        dns_start(dns, address_type(client), mta_says, NULL, NULL);
+    else
+        dns_start(dns, DNS_PTR, slice_from(netaddr_reverse_name(client, name)), ptr_arrived, (void *)(uintptr_t)client);
 }
 
-static bool
-confirms(struct arena *a, struct dns_session *dns, const struct netaddr *client, slice mta_says, struct trace *t, slice *name)
+/* Does that name lead to the client? */
+static enum iprev_result
+look_forward(struct arena *a, struct dns_session *dns, const struct netaddr *client, slice host, struct trace *t, slice *name)
 {
-    if (!is_looked_up(mta_says))
-        return false;
-    const struct dns_answer *forward = dns_lookup(dns, address_type(client), mta_says);
-    bool good = answer_has(forward, client) && domain_from_text(a, mta_says, name) == ST_OK;
-    trace_line(t, "%s %.*s, the name the MTA has: %s%s", dns_type_name(address_type(client)), SLICE_ARG(mta_says),
-               dns_status_name(forward->status), good ? ", has the client's address" : "");
-    return good;
+    const struct dns_answer *forward = dns_lookup(dns, address_type(client), host);
+    trace_line(t, "%s %.*s: %s", dns_type_name(address_type(client)), SLICE_ARG(host), dns_status_name(forward->status));
+    if (!answer_has(forward, client))
+        return is_trouble(forward->status) ? IPREV_TEMPERROR : IPREV_FAIL;
+    if (domain_from_text(a, host, name) != ST_OK)
+        *name = SLICE_EMPTY;
+    return IPREV_PASS;
 }
 
 enum iprev_result
@@ -100,9 +79,10 @@ iprev_check(struct arena *a, struct dns_session *dns, const struct netaddr *clie
     *name = SLICE_EMPTY;
     if (client->family == 0)
         return IPREV_NONE;
-    if (confirms(a, dns, client, mta_says, t, name))
-        return IPREV_PASS;
-    *name = SLICE_EMPTY;
+    if (is_looked_up(mta_says)) {
+        trace_line(t, "the MTA has the client's name, %.*s", SLICE_ARG(mta_says));
+        return look_forward(a, dns, client, mta_says, t, name);
+    }
     netaddr_reverse_name(client, reverse);
     const struct dns_answer *ptr = dns_lookup(dns, DNS_PTR, slice_from(reverse));
     trace_line(t, "PTR %s: %s", reverse, dns_status_name(ptr->status));
@@ -110,18 +90,13 @@ iprev_check(struct arena *a, struct dns_session *dns, const struct netaddr *clie
         return IPREV_TEMPERROR;
     if (ptr->status != DNS_OK)
         return IPREV_PERMERROR;
-    bool trouble = false;
+    enum iprev_result worst = IPREV_FAIL;
     for (size_t i = 0; i < ptr->n && i < IPREV_MAX_NAMES; i++) {
-        slice host = ptr->records[i].data;
-        const struct dns_answer *forward = dns_lookup(dns, address_type(client), host);
-        trace_line(t, "%s %.*s: %s", dns_type_name(address_type(client)), SLICE_ARG(host),
-                   dns_status_name(forward->status));
-        trouble = trouble || is_trouble(forward->status);
-        if (!answer_has(forward, client))
-            continue;
-        if (domain_from_text(a, host, name) != ST_OK)
-            *name = SLICE_EMPTY;
-        return IPREV_PASS;
+        enum iprev_result one = look_forward(a, dns, client, ptr->records[i].data, t, name);
+        if (one == IPREV_PASS)
+            return one;
+        if (one == IPREV_TEMPERROR)
+            worst = one;
     }
-    return trouble ? IPREV_TEMPERROR : IPREV_FAIL;
+    return worst;
 }

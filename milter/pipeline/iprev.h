@@ -1,6 +1,6 @@
 /*
- * iprev.h - the reverse-path of the client's address (RFC 8601 3): PTR, then forward again; only forward where the MTA has
- * the name that the PTR record gave it and the name leads back to the client.
+ * iprev.h - the reverse-path of the client's address (RFC 8601 3): PTR, then forward again.  Where the MTA has looked the
+ * client up and says its name, only forward.
  */
 #ifndef VIDIMUS_PIPELINE_IPREV_H
 #define VIDIMUS_PIPELINE_IPREV_H
@@ -11,8 +11,8 @@
 #include "record/record.h"
 
 /* Start the lookups, later ones as soon as the answer before is there.  mta_says: the client's name, "unknown" and the like
- * are none.  Arena and client live as long as the session. */
-void iprev_prefetch(struct arena *a, struct dns_session *dns, const struct netaddr *client, slice mta_says);
+ * are none.  client lives as long as the session. */
+void iprev_prefetch(struct dns_session *dns, const struct netaddr *client, slice mta_says);
 /* name: the first confirmed name, empty unless IPREV_PASS. */
 enum iprev_result iprev_check(struct arena *a, struct dns_session *dns, const struct netaddr *client, slice mta_says,
                               struct trace *t, slice *name);

@@ -185,7 +185,7 @@ start_lookups(struct message *m)
         spf_prefetch(m->a, m->dns, &m->helo_request);
     start_likely_lookups(m);
     if (m->c->check_iprev)
-        iprev_prefetch(m->a, m->dns, &m->record.client, m->record.client_name);
+        iprev_prefetch(m->dns, &m->record.client, m->record.client_name);
 }
 
 static bool
