@@ -3,7 +3,7 @@
  *
  *  - When accept() fails for want of descriptors it tries again at once, which burns a processor until one is free, and it
  *    has no limit on connections.  The accept() below is the one libmilter's calls are bound to (the program comes before
- *    the C library in symbol lookup): it lets connections wait in the backlog instead.  It also sets TCP_NODELAY:
+ *    the C library in symbol lookup): it lets connections wait in the backlog instead.  The socket has TCP_NODELAY:
  *    libmilter writes a reply in two pieces, and the second one would wait 40 ms for a delayed acknowledgement.
  *  - It logs by syslog(3), which waits on a full log socket.  Its messages go to our log, which does not.
  *  - Its thread that waits for signals says nothing to the one that waits for connections, which looks every 5 s, and takes
@@ -127,10 +127,6 @@ accept(int fd, struct sockaddr *restrict address, socklen_t *restrict n)
         return s;
     }
     packets_begin(s);
-    if (address != NULL && (address->sa_family == AF_INET || address->sa_family == AF_INET6)) {
-        int one = 1;
-        (void)setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    }
     return s;
 }
 
@@ -279,6 +275,9 @@ listener_open(const struct config *c, uid_t uid, gid_t gid, struct strbuf *error
         return false;
     }
     gate.fd = find_listening();
+    int one = 1;
+    if (path == NULL && gate.fd >= 0) /* what is accepted inherits it */
+        (void)setsockopt(gate.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     if (path != NULL && uid != (uid_t)-1 && lchown(path, uid, gid) != 0) {
         strbuf_printf(errors, "Socket: cannot give %s to user %u, group %u: %s\n", path, (unsigned)uid, (unsigned)gid, strerror(errno));
         return false;

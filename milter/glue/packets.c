@@ -81,8 +81,13 @@ static struct {
     size_t n; /* both written before the first connection */
     atomic_uint open, waiting; /* ... threads that wait for the rest of a packet */
     int newest;              /* the descriptor accepted last; the accepting thread's own */
+    atomic_bool awaited;     /* somebody waits for it to be taken, with the two below */
+    pthread_mutex_t taking;
+    pthread_cond_t taken;
     pthread_mutex_t closing; /* a descriptor is not closed, and so not used anew, while packets_reap() shuts it down */
-} watch = { .newest = -1, .closing = PTHREAD_MUTEX_INITIALIZER };
+} watch = { .newest = -1,
+            .taking = PTHREAD_MUTEX_INITIALIZER,
+            .closing = PTHREAD_MUTEX_INITIALIZER };
 
 unsigned
 packets_open(void)
@@ -93,7 +98,12 @@ packets_open(void)
 bool
 packets_watch_up_to(size_t descriptors)
 {
-    watch.of = calloc(descriptors, sizeof(*watch.of));
+    pthread_condattr_t monotonic;
+    if (pthread_condattr_init(&monotonic) != 0)
+        return false;
+    bool made = pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0 && pthread_cond_init(&watch.taken, &monotonic) == 0;
+    pthread_condattr_destroy(&monotonic);
+    watch.of = made ? calloc(descriptors, sizeof(*watch.of)) : NULL;
     watch.n = watch.of == NULL ? 0 : descriptors;
     return watch.of != NULL;
 }
@@ -138,11 +148,21 @@ packets_wait_taken(void)
 {
 #ifndef LEAVE_TO_SANITIZER
     struct watched *w = watched_of(watch.newest);
-    const struct timespec pause = { .tv_nsec = 20000 };
-    uint64_t began = clock_mono_ms();
-    while (w != NULL && !atomic_load(&w->taken) && atomic_load(&w->open) && clock_mono_ms() - began < TAKEN_WAIT_MS)
-        nanosleep(&pause, NULL);
     watch.newest = -1;
+    if (w == NULL || atomic_load(&w->taken))
+        return;
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += TAKEN_WAIT_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    pthread_mutex_lock(&watch.taking);
+    atomic_store(&watch.awaited, true);
+    while (!atomic_load(&w->taken) && atomic_load(&w->open) &&
+           pthread_cond_timedwait(&watch.taken, &watch.taking, &until) == 0)
+        ;
+    atomic_store(&watch.awaited, false);
+    pthread_mutex_unlock(&watch.taking);
 #endif
 }
 
@@ -246,6 +266,17 @@ poll_kernel(struct pollfd *fds, nfds_t n, int timeout_ms)
 #endif
 }
 
+static void
+note_taken(struct watched *w)
+{
+    atomic_store(&w->taken, true);
+    if (!atomic_load(&watch.awaited))
+        return;
+    pthread_mutex_lock(&watch.taking);
+    pthread_cond_signal(&watch.taken);
+    pthread_mutex_unlock(&watch.taking);
+}
+
 /* Waits for more of a packet, at most timeout_ms, or as long as is fair to others. */
 static int
 wait_for_rest(const struct watched *w, struct pollfd *fd, int timeout_ms)
@@ -278,7 +309,7 @@ poll_ahead(struct pollfd *fds, nfds_t n, int timeout_ms)
     if (n == 1 && (fds->events & POLLIN) == 0)
         w = NULL;
     if (w != NULL && !atomic_load_explicit(&w->taken, memory_order_relaxed))
-        atomic_store(&w->taken, true);
+        note_taken(w);
     if (w != NULL && has_more(w, fds->fd)) {
         fds->revents = POLLIN;
         return 1;
