@@ -20,7 +20,11 @@
 #define BODY_BYTES 4096
 #define THREADS 4
 
-static char path[] = "/tmp/vidimus-bench.XXXXXX";
+static struct {
+    const char *name;
+    enum sign_algorithm algorithm;
+    char path[32];
+} kept[] = { { "rsa", SIGN_RSA_SHA256, "/tmp/vidimus-bench.XXXXXX" }, { "ed25519", SIGN_ED25519_SHA256, "/tmp/vidimus-bench.XXXXXX" } };
 
 static uint64_t
 cpu_us(int who)
@@ -35,7 +39,7 @@ static char *const names[] = { "From", "Reply-To", "Subject", "Date", "To", "Cc"
 static char *const over[] = { "From" };
 
 static bool
-seal_one(struct signer *s, slice body)
+seal_one(struct signer *s, slice body, const char *key)
 {
     static const struct header_limits limits = { 100, 100000 };
     static const struct {
@@ -55,7 +59,7 @@ seal_one(struct signer *s, slice body)
     struct arc_seal *seal = arc_seal_new(a, b);
     body_canon_feed(b, body);
     body_canon_finish(b);
-    const struct arc_seal_options o = { .domain = SLICE("forward.example"), .selector = SLICE("s"), .key = SLICE("key"), .signer = s,
+    const struct arc_seal_options o = { .domain = SLICE("forward.example"), .selector = SLICE("s"), .key = slice_from(key), .signer = s,
                                         .now = 1790000000, .headers = names, .n_headers = COUNT(names), .oversign = over,
                                         .n_oversign = COUNT(over) };
     const struct arc_result none = { .status = ARC_NONE, .oldest_pass = -1 };
@@ -71,6 +75,7 @@ seal_one(struct signer *s, slice body)
 struct work {
     struct signer *signer;
     slice body;
+    const char *key;
     bool seals; /* else bare signatures */
     uint64_t until_ms, done;
 };
@@ -82,8 +87,8 @@ work(void *arg)
     unsigned char digest[DIGEST_SIZE] = { 0 };
     struct signature sig;
     while (clock_mono_ms() < w->until_ms) {
-        bool good = w->seals ? seal_one(w->signer, w->body)
-                             : signer_sign(w->signer, SLICE("key"), SIGN_RSA_SHA256, digest, &sig) == ST_OK;
+        bool good = w->seals ? seal_one(w->signer, w->body, w->key)
+                             : signer_sign(w->signer, slice_from(w->key), SIGN_RSA_SHA256, digest, &sig) == ST_OK;
         if (!good)
             abort();
         digest[0]++;
@@ -93,13 +98,13 @@ work(void *arg)
 }
 
 static double
-measure(const char *what, struct signer *s, slice body, bool seals, unsigned threads, uint64_t (*cpu)(void))
+measure(const char *what, struct signer *s, slice body, const char *key, bool seals, unsigned threads, uint64_t (*cpu)(void))
 {
     struct work w[THREADS];
     pthread_t t[THREADS];
     uint64_t began = clock_mono_ms(), used = cpu(), done = 0;
     for (unsigned i = 0; i < threads; i++) {
-        w[i] = (struct work){ s, body, seals, began + SECONDS_MS, 0 };
+        w[i] = (struct work){ s, body, key, seals, began + SECONDS_MS, 0 };
         pthread_create(&t[i], NULL, work, &w[i]);
     }
     for (unsigned i = 0; i < threads; i++) {
@@ -138,19 +143,21 @@ static void
 list(void *arg, struct signer_keys *keys, struct strbuf *errors)
 {
     (void)arg, (void)errors;
-    signer_keys_add(keys, SLICE("key"), slice_from(path));
+    for (size_t i = 0; i < COUNT(kept); i++)
+        signer_keys_add(keys, slice_from(kept[i].name), slice_from(kept[i].path));
 }
 
 int
 main(void)
 {
-    struct private_key *k = private_key_make(SIGN_RSA_SHA256, 2048);
-    int fd = mkstemp(path);
-    close(fd);
-    unlink(path);
-    if (!private_key_write(k, path))
-        return 1;
-    private_key_free(k);
+    for (size_t i = 0; i < COUNT(kept); i++) {
+        struct private_key *k = private_key_make(kept[i].algorithm, 2048);
+        close(mkstemp(kept[i].path));
+        unlink(kept[i].path);
+        if (!private_key_write(k, kept[i].path))
+            return 1;
+        private_key_free(k);
+    }
     struct strbuf errors;
     strbuf_init(&errors, 0);
     const struct keyholder_setup setup = { .list = list, .uid = 65534, .gid = 65534 };
@@ -165,13 +172,16 @@ main(void)
     slice body = { text, BODY_BYTES };
     holder = keyholder_figures(far).pid;
 
-    double one = measure("one RSA-2048 signature", near, body, false, 1, cpu_here);
-    double seal = measure("seal, key in this process", near, body, true, 1, cpu_here);
-    double asked = measure("one signature by the key holder", far, body, false, 1, cpu_both);
-    double distant = measure("seal by the key holder", far, body, true, 1, cpu_both);
-    double many = measure("seal by the key holder, 4 threads ask", far, body, true, THREADS, cpu_both);
-    printf("a set holds two signatures.  CPU per seal / two signatures: here %.2f, key holder %.2f, 4 threads %.2f\n", seal / 2 / one,
+    double one = measure("one RSA-2048 signature", near, body, "rsa", false, 1, cpu_here);
+    double seal = measure("seal, key in this process", near, body, "rsa", true, 1, cpu_here);
+    double asked = measure("one signature by the key holder", far, body, "rsa", false, 1, cpu_both);
+    double distant = measure("seal by the key holder", far, body, "rsa", true, 1, cpu_both);
+    double many = measure("seal by the key holder, 4 threads ask", far, body, "rsa", true, THREADS, cpu_both);
+    double light = measure("seal with Ed25519 by the key holder", far, body, "ed25519", true, 1, cpu_both);
+    printf("a set holds two signatures.  CPU per seal / two RSA signatures: here %.2f, key holder %.2f, 4 threads %.2f\n", seal / 2 / one,
            distant / 2 / one, many / 2 / one);
+    printf("CPU per seal / one RSA signature: here %.2f, key holder %.2f, 4 threads %.2f; with Ed25519, key holder %.2f\n", seal / one,
+           distant / one, many / one, light / one);
     printf("CPU per signature asked for / made: %.2f\n", asked / one);
     signer_free(far);
     signer_free(near);
@@ -179,6 +189,7 @@ main(void)
     signer_keys_clear(&keys);
     strbuf_clear(&errors);
     free(text);
-    unlink(path);
+    for (size_t i = 0; i < COUNT(kept); i++)
+        unlink(kept[i].path);
     return 0;
 }
