@@ -102,6 +102,25 @@ class Protocol(unittest.TestCase):
             self.assertTrue(all(struct.unpack(">I", data[:4])[0] == 0 for c, data in edits if c == b"i"))
             self.assertTrue(authres(edits)[0].startswith(" mx.rcpt.example"))
 
+    def test_the_name_may_come_from_the_mta(self):
+        """Two hosts at one daemon, each under its own name; fields of either name from outside go."""
+        headers = [("Authentication-Results", " MX9.rcpt.example; dmarc=pass"), ("Authentication-Results", " mx.rcpt.example; dmarc=pass"),
+                   ("Authentication-Results", " other.example; dmarc=pass"), ("From", " a@sender.example")]
+        for macro in ("j", "daemon_name"):
+            with self.daemon(AuthservIDMacro=macro) as d:
+                for given, name, gone in (("mx9.rcpt.example", "mx9.rcpt.example", [2, 1]), ("mx8.rcpt.example", "mx8.rcpt.example", [2]),
+                                          ("not a name", "mx.rcpt.example", [2])):
+                    with Milter(d.socket) as m:
+                        m.negotiate()
+                        m.macros(b"C", **{macro: given})
+                        m.connect()
+                        m.helo()
+                        for _ in range(2):
+                            _, _, edits = m.message(headers)
+                            self.assertEqual([v.split(";")[0] for v in authres(edits)], [" " + name])
+                            self.assertEqual([at for _, at in deleted(edits)], gone)
+                            m.abort()
+
     def test_changes_come_whole_and_in_order(self):
         """Thousands of changes, more than is held back at once, to an MTA that reads slowly; and to one that has gone."""
         n = 5000
