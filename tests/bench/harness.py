@@ -161,7 +161,7 @@ class Peers:
         if name in ("null", "null-noreply"):
             argv = [self.bin + "/nullmilter"] + (["-n"] if name == "null-noreply" else []) + [sock]
         elif name == "own-engine":
-            argv = [self.bin + "/nullfast", sock[5:]]
+            argv = [self.bin + "/nullfast", sock[5:].split("@")[0]]
         elif name == "vidimus":
             argv = [self.daemon, "-f", "-c", self.conf("vidimus.conf", sock)]
             for o in self.options:
