@@ -164,8 +164,10 @@ start_likely_lookups(struct message *m)
     const struct record *r = &m->record;
     if (r->mail_from_domain.n > 0)
         dns_start(m->dns, DNS_MX, r->mail_from_domain, NULL, NULL);
-    if (domain_labels(r->helo) > 2)
-        dns_start(m->dns, r->client.family == 6 ? DNS_AAAA : DNS_A, r->helo, NULL, NULL);
+    slice host;
+    struct netaddr address;
+    if (domain_from_text(m->a, r->helo, &host) == ST_OK && domain_labels(host) > 2 && !netaddr_parse(host, &address))
+        dns_start(m->dns, r->client.family == 6 ? DNS_AAAA : DNS_A, host, NULL, NULL);
 }
 
 static void

@@ -43,6 +43,7 @@ class FakeDns(threading.Thread):
         self.txt = {k.lower(): v for k, v in (txt or {}).items()}
         self.late = late
         self.silent = False
+        self.asked = set()  # (name, type)
         self.start()
 
     def answer(self, q, peer):
@@ -53,6 +54,7 @@ class FakeDns(threading.Thread):
         question = q[12:at + 5]
         kind = struct.unpack(">H", q[at + 1:at + 3])[0]
         name = ".".join(labels).lower()
+        self.asked.add((name, kind))
         text = self.txt.get(name)
         if text is None or kind != 16:
             rcode = 0 if text is not None or any(k.endswith("." + name) for k in self.txt) else 3

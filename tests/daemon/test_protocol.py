@@ -121,20 +121,35 @@ class Protocol(unittest.TestCase):
                             self.assertEqual([at for _, at in deleted(edits)], gone)
                             m.abort()
 
+    def test_only_names_are_asked_for(self):
+        """The address of a HELO name is asked with its SPF record; address literals and junk are no names (RFC 7208 2.3)."""
+        with self.daemon() as d:
+            for helo, asks in (("mx.Helo.example", True), ("[192.0.2.1]", False), ("192.0.2.1", False), ("a b.c.example", False)):
+                self.dns.asked.clear()
+                with Milter(d.socket) as m:
+                    m.negotiate()
+                    m.connect(name="unknown")
+                    m.helo(helo)
+                    m.message()
+                self.assertEqual((helo.lower(), 1) in self.dns.asked, asks, self.dns.asked)
+
     def test_changes_come_whole_and_in_order(self):
         """Thousands of changes, more than is held back at once, to an MTA that reads slowly; and to one that has gone."""
         n = 5000
         headers = [("From", " a@sender.example")] + [("Authentication-Results", " mx.rcpt.example; dmarc=pass")] * n
+
+        def send_all(m):
+            m.begin()
+            m.mail()
+            m.rcpt()
+            for name, value in headers:
+                m.header(name, value)
+            m.eoh()
+            m.send(b"E")
         with self.daemon() as d:
             with Milter(d.socket) as m:
                 m.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-                m.begin()
-                m.mail()
-                m.rcpt()
-                for name, value in headers:
-                    m.header(name, value)
-                m.eoh()
-                m.send(b"E")
+                send_all(m)
                 time.sleep(1)
                 edits = []
                 while True:
@@ -148,13 +163,7 @@ class Protocol(unittest.TestCase):
                 m.abort()
                 self.assertEqual(m.message()[0], b"c")  # and the connection goes on
             with Milter(d.socket) as m:
-                m.begin()
-                m.mail()
-                m.rcpt()
-                for name, value in headers:
-                    m.header(name, value)
-                m.eoh()
-                m.send(b"E")
+                send_all(m)
             with Milter(d.socket) as m:
                 m.begin()
                 self.assertEqual(m.message()[0], b"c")
