@@ -42,9 +42,9 @@
 #define SLOW_OCTETS_PER_MS 16   /* ... and the rate that gives it longer */
 #define LOOK_MS 100
 #define TAKEN_WAIT_MS 20
-#define PIECES_MAX 4        /* of a packet; libmilter writes two */
-#define HELD_MAX 65536     /* octets of changes held back */
-#define WRITE_TIMEOUT_MS 20000 /* for an MTA that does not read */
+#define PIECES_MAX 4            /* of a packet; libmilter writes two */
+#define HELD_MAX 65536          /* octets of changes held back */
+#define WRITE_TIMEOUT_MS 20000  /* for an MTA that does not read */
 #define HEADER 5 /* length of what follows in four octets, which includes the command in the fifth */
 
 #if defined(__SANITIZE_THREAD__)
@@ -85,9 +85,7 @@ static struct {
     pthread_mutex_t taking;
     pthread_cond_t taken;
     pthread_mutex_t closing; /* a descriptor is not closed, and so not used anew, while packets_reap() shuts it down */
-} watch = { .newest = -1,
-            .taking = PTHREAD_MUTEX_INITIALIZER,
-            .closing = PTHREAD_MUTEX_INITIALIZER };
+} watch = { .newest = -1, .taking = PTHREAD_MUTEX_INITIALIZER, .closing = PTHREAD_MUTEX_INITIALIZER };
 
 unsigned
 packets_open(void)
@@ -301,13 +299,11 @@ wait_for_rest(const struct watched *w, struct pollfd *fd, int timeout_ms)
 static int __attribute__((noinline)) /* <poll.h> tells gcc that poll() does not look at what stands in *fds */
 poll_ahead(struct pollfd *fds, nfds_t n, int timeout_ms)
 {
-    struct watched *w = n == 1 ? open_of(fds->fd) : NULL;
-    if (w != NULL && fds->events == POLLOUT) { /* writev() waits itself, if need be */
+    struct watched *w = n == 1 && (fds->events & (POLLIN | POLLOUT)) != 0 ? open_of(fds->fd) : NULL;
+    if (w != NULL && (fds->events & POLLIN) == 0) { /* writev() waits itself, if need be */
         fds->revents = POLLOUT;
         return 1;
     }
-    if (n == 1 && (fds->events & POLLIN) == 0)
-        w = NULL;
     if (w != NULL && !atomic_load_explicit(&w->taken, memory_order_relaxed))
         note_taken(w);
     if (w != NULL && has_more(w, fds->fd)) {
