@@ -8,15 +8,21 @@ ORDER = ["null", "null-noreply", "own-engine", "vidimus", "opendkim+opendmarc", 
 def print_table(t, crypto, octets, verifications):
     print("\nCryptography alone: %.3f ms CPU a message (SHA-256 of %.1f KB, %.2f RSA-2048 verifications)" % (crypto, octets / 1000, verifications))
     head = "%-34s %8s %8s  %-17s %9s %8s %9s  %s" % ("", "msg/s", "CPU ms", "end of message ms", "whole ms", "peak MB", "DNS/msg", "errors")
-    for delay, conc, state in sorted({k[:3] for k in t}, key=lambda k: (k[2].endswith("socket"), k[0], k[1], k[2])):
+    for delay, conc, state in sorted({k[:3] for k in t}):
         print("\n== DNS %d ms late, %d connection%s, %s" % (delay, conc, "" if conc == 1 else "s",
-              {"cold": "nothing cached", "warm": "the same messages again"}.get(state, "unix and inet, " + state.split("-")[0])))
+              {"cold": "nothing cached", "warm": "the same messages again"}[state]))
         print(head)
         rows = [(k, r) for k, r in t.items() if k[:3] == (delay, conc, state)]
-        for k, r in sorted(rows, key=lambda x: ORDER.index(x[0][4])):
-            name = LABEL.get(k[4], k[4]) + (" (%s)" % k[3] if state.endswith("socket") else "")
+        for k, r in sorted(rows, key=lambda x: ORDER.index(x[0][3])):
             print("%-34s %8.0f %8.3f  %7.2f / %-7.2f %9.2f %8.1f %9.2f  %d" % (
-                name, r["rate"], r["cpu"], r["eom50"], r["eom99"], r["all50"], r["peak_mb"], r["dns"], r["errors"]))
+                LABEL.get(k[3], k[3]), r["rate"], r["cpu"], r["eom50"], r["eom99"], r["all50"], r["peak_mb"], r["dns"], r["errors"]))
+
+
+def print_sockets(kinds):
+    print("\nTime a message on inet beside unix, 16 connections, all cached, one message a connection:")
+    for name, r in kinds.items():
+        print("  %-34s %.2f (half of the pairs %.2f to %.2f); processor time on unix %.3f ms, on inet %+.3f the milter, %+.3f the client" % (
+            LABEL.get(name, name), r["ratio"], r["low"], r["high"], r["ms"], r["extra_ms"], r["extra_client_ms"]))
 
 
 class Targets:
@@ -32,8 +38,8 @@ class Targets:
 def print_targets(t, crypto, result):
     print("\nTargets:")
     out, tails = Targets(), ""
-    here = sorted({k[:3] for k in t if k[4] == "vidimus" and not k[2].endswith("socket")})
-    get = lambda delay, conc, state, peer, kind="unix": t.get((delay, conc, state, kind, peer))
+    here = sorted({k[:3] for k in t if k[3] == "vidimus"})
+    get = lambda delay, conc, state, peer: t.get((delay, conc, state, peer))
     for delay, conc, state in here:
         ours = get(delay, conc, state, "vidimus")
         where = "DNS %d ms, %d conn., %s" % (delay, conc, state)
@@ -59,12 +65,10 @@ def print_targets(t, crypto, result):
             out.say("DNS questions a message / the best peer's, " + where, ours["dns"] / max(0.01, min(o["dns"] for o in others if o)), 1)
         if state == "warm":
             out.say("DNS questions a message asked again, " + where, ours["dns"], 0.0)
-    a, b = get(0, 16, "warm-socket", "vidimus", "inet"), get(0, 16, "warm-socket", "vidimus")
-    if a and b:
-        floors = [(p, get(0, 16, "warm-socket", n, "inet"), get(0, 16, "warm-socket", n))
-                  for p, n in (("the null milter's", "null-noreply"), ("without libmilter", "own-engine"))]
-        beside = "".join("; %s %.2f" % (p, d["rate"] / c["rate"]) for p, c, d in floors if c and d)
-        out.say("time a message on inet / on unix, 16 conn., warm" + beside, b["rate"] / a["rate"], 1.10)
+    if "inet" in result:
+        k = result["inet"]
+        beside = "".join("; %s %.2f" % (p, k[n]["ratio"]) for p, n in (("the null milter's", "null-noreply"), ("without libmilter", "own-engine")))
+        out.say("time a message on inet / on unix, 16 conn., warm" + beside, k["vidimus"]["ratio"], 1.10)
     if "verdicts" in result:
         out.say("verdicts that disagree with the truth", sum(v or 0 for v in result["verdicts"]["bad"].values()), 0, "%d")
     if "one_round_trip_ms" in result:
