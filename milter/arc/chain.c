@@ -23,13 +23,13 @@ problem(struct chain *c, unsigned instance, const char *text, slice detail)
     c->problem_detail = detail;
 }
 
-/* 1 to 50 (RFC 8617 4.2.1).  Three digits are read so that a sealer knows that there is no room
- * left. */
+/* 1 to 50, of one or two digits (RFC 8617 3.9, 4.2.1).  Three are read from 100 on, so that a sealer knows that there is no
+ * room left. */
 static bool
 instance_from(slice digits, unsigned *instance)
 {
     uint64_t v;
-    if (digits.n == 0 || digits.n > 3 || !slice_to_u64(digits, &v) || v == 0)
+    if (digits.n > 3 || !slice_to_u64(digits, &v) || v == 0 || (digits.n == 3 && v < 100))
         return false;
     *instance = (unsigned)v;
     return true;

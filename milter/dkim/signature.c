@@ -4,6 +4,7 @@
 
 #include "base/base64.h"
 #include "mail/domain.h"
+#include "mail/lexer.h"
 
 /* In h=.  Each costs many times the octets that it takes in the field, and there may be many such fields. */
 #define NAMES_MAX 1000
@@ -254,7 +255,8 @@ read_identity(struct reading *r)
     slice text = unquoted(r->arena, slice_tail(i, at + 1));
     if (text.p == NULL)
         return no_memory(r);
-    enum status st = at == i.n ? ST_SYNTAX : domain_from_text(r->arena, text, &domain);
+    bool is_name = at < i.n && text.n > 0 && text.p[text.n - 1] != '.'; /* as in d=: no dot at its end */
+    enum status st = is_name ? domain_from_text(r->arena, text, &domain) : ST_SYNTAX;
     if (st == ST_NOMEM)
         return no_memory(r);
     if (st != ST_OK)
@@ -297,9 +299,13 @@ read_times(struct reading *r)
     struct dkim_signature *s = r->sig;
     uint64_t t = 0, x = 0;
     /* RFC 6376 3.5 has 12 digits for both but asks readers to take more for "far away". */
-    if (!read_number(r, "t", 76, &s->has_time, &t) || !read_number(r, "x", 76, &s->has_expiry, &x))
+    if (!read_number(r, "t", 76, &s->has_time, &t))
         return false;
     s->time = (int64_t)t;
+    if (s->kind == SIGNATURE_SEAL) /* RFC 8617 4.1.3: x= is none of its tags, hence ignored */
+        return true;
+    if (!read_number(r, "x", 76, &s->has_expiry, &x))
+        return false;
     s->expiry = (int64_t)x;
     if (s->has_time && s->has_expiry && x <= t)
         return object(r, DKIM_PERMERROR, "x= is not after t=");
@@ -368,10 +374,43 @@ read_seal(struct reading *r)
            object(r, DKIM_PERMERROR, "a seal has no h=");
 }
 
+/*
+ * RFC 8617 4.1.2, 4.1.3: `instance [CFWS] ";" tag-list`, with CFWS around the words of the instance too.  What stands there
+ * besides those words becomes space, so that all is a tag list and no offset changes.  Other text is left as it is.
+ */
+static enum status
+without_comments(struct arena *a, slice value, slice *out)
+{
+    struct lexer x = { value, 0 };
+    *out = value;
+    if (!lexer_skip_cfws(&x) || !lexer_take(&x, 'i'))
+        return ST_OK;
+    size_t name = x.at - 1;
+    if (!lexer_skip_cfws(&x) || !lexer_take(&x, '=') || !lexer_skip_cfws(&x))
+        return ST_OK;
+    slice digits = lexer_run(&x, ascii_is_digit);
+    if (!lexer_skip_cfws(&x) || !lexer_is_at(&x, ';') || !slice_has(slice_head(value, x.at), '('))
+        return ST_OK;
+    char *p = arena_alloc(a, value.n);
+    if (p == NULL)
+        return ST_NOMEM;
+    memcpy(p, value.p, value.n);
+    memset(p, ' ', x.at);
+    p[name] = 'i';
+    p[name + 1] = '=';
+    if (digits.n > 0)
+        memcpy(p + (digits.p - value.p), digits.p, digits.n);
+    *out = (slice){ p, value.n };
+    return ST_OK;
+}
+
 static bool
 read_all(struct reading *r)
 {
-    enum status st = taglist_parse(r->arena, r->sig->field->value, &r->sig->tags);
+    slice text = r->sig->field->value;
+    enum status st = r->sig->kind == SIGNATURE_DKIM ? ST_OK : without_comments(r->arena, text, &text);
+    if (st == ST_OK)
+        st = taglist_parse(r->arena, text, &r->sig->tags);
     if (st == ST_NOMEM)
         return no_memory(r);
     if (st != ST_OK) /* RFC 8601 2.7.1: syntax errors are neutral */

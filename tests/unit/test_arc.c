@@ -48,11 +48,11 @@ with_sets(unsigned n, const char *below)
 }
 
 static slice
-seal(unsigned n, const char *cv, const char *selector)
+seal_with(unsigned n, const char *tags)
 {
     struct strbuf text;
     unsigned char digest[HASH_SIZE_MAX];
-    slice bare = bed_printf(bed, "ARC-Seal: i=%u; a=rsa-sha256; cv=%s; d=example.org; s=%s; b=\r\n", n, cv, selector);
+    slice bare = bed_printf(bed, "ARC-Seal: %s b=\r\n", tags);
     chain[n].as = bare;
     strbuf_init(&text, 0);
     for (unsigned i = 1; i <= n; i++) {
@@ -67,6 +67,12 @@ seal(unsigned n, const char *cv, const char *selector)
     assert_int_equal(hash_once(HASH_SHA256, strbuf_slice(&text), digest), ST_OK);
     strbuf_clear(&text);
     return bed_printf(bed, "%.*s%s\r\n", (int)bare.n - 2, bare.p, bed_sign_digest(bed, bed->rsa, digest).p);
+}
+
+static slice
+seal(unsigned n, const char *cv, const char *selector)
+{
+    return seal_with(n, bed_printf(bed, "i=%u; a=rsa-sha256; cv=%s; d=example.org; s=%s;", n, cv, selector).p);
 }
 
 /* Sets 1 to n over the message, each signed by the same key at `selector`. */
@@ -265,6 +271,7 @@ an_aar_begins_with_its_instance(void **state)
         { "i = 50 ;mx", true, 50, "mx" },
         { " (a (nested \\) one)) i(x)=\r\n (y)7(z);mx", true, 7, "mx" },
         { " i=01; mx", true, 1, " mx" },
+        { " i=001; mx", false, 0, "" },
         { " i=51; mx", true, 51, " mx" },
         { " i=0; mx", false, 0, "" },
         { " i=1000; mx", false, 0, "" },
@@ -374,6 +381,65 @@ tags_of_the_fields_are_judged(void **state)
     }
 }
 
+/* RFC 8617 4.1.3 names the tags of a seal: h= is forbidden, others are ignored (RFC 6376 3.2), whatever DKIM makes of them. */
+static void
+a_seal_has_few_tags(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *tags;
+        enum arc_status want;
+        const char *reason;
+    } cases[] = {
+        { "t=1700000000;", ARC_PASS, "" },   { "x=1;", ARC_PASS, "" },
+        { "x=junk;", ARC_PASS, "" },         { "t=5; x=4;", ARC_PASS, "" },
+        { "c=simple/nofws;", ARC_PASS, "" }, { "l=junk; bh=; q=http; v=9; z=;", ARC_PASS, "" },
+        { "h=from;", ARC_FAIL, "no h=" },    { "h=;", ARC_FAIL, "no h=" },
+        { "t=junk;", ARC_FAIL, "t=" },       { "t=;", ARC_FAIL, "t=" },
+        { "x=1; x=1;", ARC_FAIL, "twice" },
+    };
+    build(1);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        chain[1].as = seal_with(1, bed_printf(bed, "i=1; a=rsa-sha256; cv=none; d=example.org; s=rsa; %s", cases[i].tags).p);
+        expect(cases[i].tags, with_sets(1, header), body, cases[i].want, cases[i].reason);
+    }
+}
+
+/* `instance = [CFWS] %s"i" [CFWS] "=" [CFWS] position`, then `[CFWS] ";" tag-list`; position = 1*2DIGIT (RFC 8617 3.9). */
+static void
+instances_are_written_by_the_grammar(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *instance;
+        enum arc_status want;
+    } cases[] = {
+        { "i=1;", ARC_PASS },
+        { "i=01;", ARC_PASS },
+        { "i=001;", ARC_FAIL },
+        { "i=+1;", ARC_FAIL },
+        { "i=1.0;", ARC_FAIL },
+        { "I=1;", ARC_FAIL },
+        { "(c) i=1;", ARC_PASS },
+        { "(i=2; (\\)))\r\n\ti(=) = (;)\t1 (b=x) ;", ARC_PASS },
+        { "i(open=1;", ARC_FAIL },
+        { "i=(c);", ARC_FAIL },
+        { "i=0(c)1;", ARC_FAIL },
+        { "zz=(c)1; i=1;", ARC_PASS },  /* plain text of an unknown tag */
+        { "zz(c)=1; i=1;", ARC_FAIL },  /* comments are for the instance in front alone */
+        { "i=1; (c) zz=1;", ARC_FAIL },
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const char *instance = cases[i].instance, *rest = "a=rsa-sha256; c=relaxed/relaxed; d=example.org; s=rsa; h=from;";
+        build(1);
+        if (cases[i].want == ARC_PASS) /* the signer under test reads the field too */
+            chain[1].ams = bed_sign_as(bed, "ARC-Message-Signature", SIGNATURE_AMS, bed->rsa,
+                                       bed_printf(bed, "%s %s", instance, rest).p, slice_from(header), slice_from(body));
+        chain[1].as = seal_with(1, bed_printf(bed, "%s a=rsa-sha256; cv=none; d=example.org; s=rsa;", instance).p);
+        expect(instance, with_sets(1, header), body, cases[i].want, "");
+    }
+}
+
 /* One verification in an arena of so many octets.  ST_OK only with the right results. */
 static enum status
 verify_within(size_t limit, slice head, struct resolver *dns)
@@ -451,7 +517,8 @@ main(void)
         CASE(chains_of_all_lengths_pass), CASE(changes_break_the_chain),         CASE(oldest_pass_is_found),
         CASE(structure_is_demanded),      CASE(cv_is_demanded),                  CASE(junk_fails_and_never_more),
         CASE(an_aar_begins_with_its_instance), CASE(keys_are_asked_for_early),   CASE(trouble_with_dns_fails),
-        CASE(tags_of_the_fields_are_judged), CASE(a_flood_asks_for_few_keys), CASE(memory_may_run_out_anywhere),
+        CASE(tags_of_the_fields_are_judged), CASE(a_seal_has_few_tags),          CASE(instances_are_written_by_the_grammar),
+        CASE(a_flood_asks_for_few_keys),  CASE(memory_may_run_out_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
