@@ -38,6 +38,10 @@ struct authres {
  */
 enum status authres_parse(struct arena *a, slice value, struct authres *out);
 
+/* Does the value bear another version than 1?  Its id and version are all that is read: what follows need not look like
+ * version 1, or it would be no other version.  (RFC 8601 2.2, 5)  True also where there is no memory. */
+bool authres_is_other_version(struct arena *a, slice value);
+
 /* Does this value claim to be from `id`, in any spelling a lax reader might accept: case, quotes, comments, folding,
  * trailing dot, any version, U-label or A-label, or unparseable but naming it first?  (RFC 8601 5)
  * True also where that cannot be told: no memory, or encoded words where no RFC has them. */

@@ -249,24 +249,40 @@ read_results(struct reader *r)
     return lexer_at_end(x) && r->out.n_results > 0 ? ST_OK : ST_SYNTAX;
 }
 
+/* `[CFWS] authserv-id [ CFWS authres-version ] [CFWS]`, up to what ought to be the first ";". */
+static enum status
+read_head(struct reader *r)
+{
+    if (!lexer_skip_cfws(&r->x))
+        return ST_SYNTAX;
+    enum status st = read_value(r, &r->out.authserv_id);
+    if (st != ST_OK)
+        return st;
+    size_t before = r->x.at;
+    if (!lexer_skip_cfws(&r->x))
+        return ST_SYNTAX;
+    if (r->x.at > before && !lexer_is_at(&r->x, ';') && !read_version(r, &r->out.version))
+        return ST_SYNTAX;
+    return lexer_skip_cfws(&r->x) ? ST_OK : ST_SYNTAX;
+}
+
 enum status
 authres_parse(struct arena *a, slice value, struct authres *out)
 {
     struct reader r = { .x = { value, 0 }, .a = a, .out = { .version = 1, .exact = true } };
-    if (!lexer_skip_cfws(&r.x))
-        return ST_SYNTAX;
-    enum status st = read_value(&r, &r.out.authserv_id);
-    if (st != ST_OK)
-        return st;
-    size_t before = r.x.at;
-    if (!lexer_skip_cfws(&r.x))
-        return ST_SYNTAX;
-    if (r.x.at > before && !lexer_is_at(&r.x, ';') && !read_version(&r, &r.out.version))
-        return ST_SYNTAX;
-    if (!lexer_skip_cfws(&r.x))
-        return ST_SYNTAX;
-    st = read_results(&r);
+    enum status st = read_head(&r);
+    if (st == ST_OK)
+        st = read_results(&r);
     if (st == ST_OK)
         *out = r.out;
     return st;
+}
+
+bool
+authres_is_other_version(struct arena *a, slice value)
+{
+    struct reader r = { .x = { value, 0 }, .a = a, .out = { .version = 1, .exact = true } };
+    enum status st = read_head(&r);
+    return st == ST_NOMEM ||
+           (st == ST_OK && r.out.version != 1 && (lexer_at_end(&r.x) || lexer_is_at(&r.x, ';')));
 }

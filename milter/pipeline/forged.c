@@ -12,20 +12,14 @@ claims_one_of(struct arena *a, const struct string_list *ids, slice value)
     return false;
 }
 
-/* Of another version than 1, so that nobody knows what it says (RFC 8601 5: MUST go unless from inside). */
-static bool
-unknown_version(struct arena *a, slice value)
-{
-    struct authres parsed;
-    return authres_parse(a, value, &parsed) == ST_OK && parsed.version != 1;
-}
-
 static bool
 authres_must_go(struct arena *a, const struct config *c, slice reporter, bool internal, slice value)
 {
     if (claims_one_of(a, &c->trusted_authserv_ids, value))
         return !internal;
-    return authres_claims(a, value, reporter) || authres_claims(a, value, slice_from(c->authserv_id)) || (!internal && unknown_version(a, value));
+    if (authres_claims(a, value, reporter) || authres_claims(a, value, slice_from(c->authserv_id)))
+        return true;
+    return !internal && authres_is_other_version(a, value); /* nobody knows what it says: RFC 8601 5, MUST go */
 }
 
 static bool

@@ -308,6 +308,44 @@ forged_ids_of_other_kinds(void **state)
     arena_free(a);
 }
 
+/* What follows another version is of no grammar known here (RFC 8601 2.2, 5). */
+static void
+other_versions_are_told_from_the_head(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool other;
+    } cases[] = {
+        { "a 2; b=c", true },
+        { "a 2; b:c <d> /e, (f", true },
+        { "a 2;", true },
+        { "a 2", true },
+        { "(x) \"a b\"\r\n\t(y) 0 (z) ; ???", true },
+        { "a 99999999999999999999 ;=", true },
+        { "a; b=c", false },
+        { "a 1; b:c", false },
+        { "a 01; b:c", false },
+        { "a; b=c 2", false },
+        { "a 2b; b=c", false },
+        { "a 192.0.2.1; b=c", false },
+        { "a v2; b=c", false },
+        { "a (2); b=c", false },
+        { "a2; b=c", false },
+        { "a.2; b=c", false },
+        { "2; b=c", false },
+        { "", false },
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct arena *a = arena_new(0);
+        slice text = test_exact(cases[i].text);
+        if (authres_is_other_version(a, text) != cases[i].other)
+            fail_msg("\"%s\"", cases[i].text);
+        test_release(text);
+        arena_free(a);
+    }
+}
+
 static void
 fields_are_built(void **state)
 {
@@ -369,6 +407,7 @@ main(void)
         cmocka_unit_test(fields_follow_rfc8601),
         cmocka_unit_test(forged_ids_are_recognised),
         cmocka_unit_test(forged_ids_of_other_kinds),
+        cmocka_unit_test(other_versions_are_told_from_the_head),
         cmocka_unit_test(fields_are_built),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
