@@ -138,7 +138,7 @@ take_version(slice *rest)
 bool
 dmarc_record_is(slice text)
 {
-    return !slice_has(text, '\0') && take_version(&text);
+    return take_version(&text);
 }
 
 /* One of the letters, in either case; 0: another value. */
