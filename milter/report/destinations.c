@@ -94,9 +94,10 @@ org_domain(struct arena *a, struct dns_session *dns, slice name, slice *out)
     return ST_OK;
 }
 
-/* RFC 9990 4, step 9: the consent may name another address, at the same host only. */
-static enum consent
-replaced(struct arena *a, const struct dmarc_record *p, enum report_kind kind, slice host, slice *use, slice *why)
+/* RFC 9990 4, step 9: the consent may name another address, at the same host only; one at another host, wherever it
+ * stands, and there is no report at all.  *use: the first that is named; untouched if none is. */
+static bool
+stays_at_host(struct arena *a, const struct dmarc_record *p, enum report_kind kind, slice host, slice *use)
 {
     const slice *uris = kind == REPORT_AGGREGATE ? p->rua : p->ruf;
     size_t n = kind == REPORT_AGGREGATE ? p->n_rua : p->n_ruf;
@@ -104,15 +105,12 @@ replaced(struct arena *a, const struct dmarc_record *p, enum report_kind kind, s
     for (size_t i = 0; i < n; i++) {
         if (!destination_parse(a, uris[i], &other))
             continue;
-        if (!slice_ieq(destination_host(other), host)) {
-            *why = SLICE("the consent names an address at another host");
-            return CONSENT_NO;
-        }
-        *use = other;
-        break;
+        if (!slice_ieq(destination_host(other), host))
+            return false;
+        if (use->n == 0)
+            *use = other;
     }
-    *why = SLICE("consent in DNS");
-    return CONSENT_YES;
+    return true;
 }
 
 static enum consent
@@ -127,12 +125,24 @@ ask(struct arena *a, struct dns_session *dns, enum report_kind kind, slice polic
         *why = SLICE("DNS could not say whether there is consent");
         return CONSENT_LATER;
     }
-    for (size_t i = 0; answer->status == DNS_OK && i < answer->n; i++) {
+    bool consent = false;
+    slice named = SLICE_EMPTY;
+    for (size_t i = 0; answer->status == DNS_OK && i < answer->n; i++) { /* steps 6 to 8: all that are DMARC records count */
         struct dmarc_record p;
-        if (dmarc_record_is(answer->records[i].data) && dmarc_record_parse(a, answer->records[i].data, &p) == ST_OK)
-            return replaced(a, &p, kind, host, use, why);
+        if (dmarc_record_parse(a, answer->records[i].data, &p) != ST_OK)
+            continue;
+        consent = true;
+        if (!stays_at_host(a, &p, kind, host, &named)) {
+            *why = SLICE("the consent names an address at another host");
+            return CONSENT_NO;
+        }
     }
-    return CONSENT_NO;
+    if (!consent)
+        return CONSENT_NO;
+    if (named.n > 0)
+        *use = named;
+    *why = SLICE("consent in DNS");
+    return CONSENT_YES;
 }
 
 enum consent

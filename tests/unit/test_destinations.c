@@ -56,6 +56,12 @@ static const char zone[] =
     "blue.example.com._report._dmarc.red.example.net. TXT \"v=DMARC1\"\n"
     "blue.example.com._report._dmarc.moved.example.org. TXT \"v=DMARC1; rua=mailto:new@moved.example.org\"\n"
     "blue.example.com._report._dmarc.abroad.example.org. TXT \"v=DMARC1; rua=mailto:x@victim.example\"\n"
+    "blue.example.com._report._dmarc.list.example.org. TXT \"v=DMARC1; rua=mailto:a@list.example.org,mailto:x@victim.example\"\n"
+    "blue.example.com._report._dmarc.pair.example.org. TXT \"v=DMARC1\"\n"
+    "blue.example.com._report._dmarc.pair.example.org. TXT \"v=DMARC1; rua=mailto:x@victim.example\"\n"
+    "blue.example.com._report._dmarc.both.example.org. TXT \"v=DMARC1\"\n"
+    "blue.example.com._report._dmarc.both.example.org. TXT \"v=DMARC1; rua=mailto:b@both.example.org\"\n"
+    "blue.example.com._report._dmarc.ruf.example.org. TXT \"v=DMARC1; ruf=mailto:x@victim.example\"\n"
     "blue.example.com._report._dmarc.other.example.org. TXT \"v=spf1 -all\" \n"
     "blue.example.com._report._dmarc.late.example.org. TXT \"p=none; v=DMARC1\"\n"
     "*._report._dmarc.all.example.org. TXT \"v=DMARC1\"\n"
@@ -75,6 +81,10 @@ static const struct {
     { "reports@example.net", CONSENT_NO, NULL },                /* consent is the host's, not its parent's */
     { "old@moved.example.org", CONSENT_YES, "new@moved.example.org" },
     { "a@abroad.example.org", CONSENT_NO, NULL },               /* step 9: neither address */
+    { "a@list.example.org", CONSENT_NO, NULL },                 /* "includes a URI whose host is again different" */
+    { "a@pair.example.org", CONSENT_NO, NULL },                 /* whichever of the two comes first */
+    { "a@both.example.org", CONSENT_YES, "b@both.example.org" },
+    { "a@ruf.example.org", CONSENT_YES, "a@ruf.example.org" },  /* that tag is not about this kind of report */
     { "a@other.example.org", CONSENT_NO, NULL },
     { "a@late.example.org", CONSENT_NO, NULL },                 /* v= comes first */
     { "a@all.example.org", CONSENT_YES, "a@all.example.org" },
