@@ -255,7 +255,8 @@ distrust(const struct sealers *all, slice domain, const struct record *m, int64_
 /* What one AAR says of DMARC for this author. */
 enum evidence { EVIDENCE_PASS, EVIDENCE_OTHER, EVIDENCE_UNFIT };
 
-static bool
+/* ST_SYNTAX: it does not. */
+static enum status
 names_author(struct arena *a, const struct authres_result *r, slice author)
 {
     unsigned n = 0;
@@ -266,28 +267,39 @@ names_author(struct arena *a, const struct authres_result *r, slice author)
         if (!slice_ieq(p->ptype, SLICE("header")) || !slice_ieq(p->name, SLICE("from")))
             continue;
         n++;
-        same = domain_from_text(a, p->value, &name) == ST_OK && slice_eq(name, author);
+        enum status st = domain_from_text(a, p->value, &name);
+        if (st == ST_NOMEM)
+            return st;
+        same = st == ST_OK && slice_eq(name, author);
     }
-    return n == 1 && same;
+    return n == 1 && same ? ST_OK : ST_SYNTAX;
 }
 
-static enum evidence
-read_evidence(struct arena *a, const struct arc_set *set, slice author)
+/* ST_NOMEM, else ST_OK: what could not be read for trouble of ours is no word against the author. */
+static enum status
+read_evidence(struct arena *a, const struct arc_set *set, slice author, enum evidence *out)
 {
     struct authres ar;
     const struct authres_result *dmarc = NULL;
-    if (authres_parse(a, set->aar_payload, &ar) != ST_OK)
-        return EVIDENCE_UNFIT;
+    *out = EVIDENCE_UNFIT;
+    enum status st = authres_parse(a, set->aar_payload, &ar);
+    if (st != ST_OK)
+        return st == ST_NOMEM ? st : ST_OK;
     for (size_t i = 0; i < ar.n_results; i++) {
         if (!slice_eq(ar.results[i].method, SLICE("dmarc")))
             continue;
         if (dmarc != NULL)
-            return EVIDENCE_UNFIT; /* two answers are none */
+            return ST_OK; /* two answers are none */
         dmarc = &ar.results[i];
     }
-    if (dmarc == NULL || !slice_eq(dmarc->result, SLICE("pass")))
-        return EVIDENCE_OTHER;
-    return names_author(a, dmarc, author) ? EVIDENCE_PASS : EVIDENCE_UNFIT;
+    if (dmarc == NULL || !slice_eq(dmarc->result, SLICE("pass"))) {
+        *out = EVIDENCE_OTHER;
+        return ST_OK;
+    }
+    st = names_author(a, dmarc, author);
+    if (st == ST_OK)
+        *out = EVIDENCE_PASS;
+    return st == ST_NOMEM ? st : ST_OK;
 }
 
 /* smtp.remote-ip of the first set, as an address or not at all. */
@@ -336,7 +348,7 @@ sealed_later(const struct arc_result *arc, unsigned instance)
 }
 
 /* From the newest hop down while every one is trusted, to the first that saw DMARC pass. */
-static void
+static enum status
 search(struct arena *a, const struct sealers *all, const struct record *m, int64_t now, struct trace *t,
        struct sealer_trust *out)
 {
@@ -347,9 +359,12 @@ search(struct arena *a, const struct sealers *all, const struct record *m, int64
         const char *reason = distrust(all, set->seal_d, m, now);
         if (reason != NULL) {
             out->why = arena_printf(a, "ARC set %u: %.*s %s", i, SLICE_ARG(set->seal_d), reason);
-            return;
+            return ST_OK;
         }
-        enum evidence e = read_evidence(a, set, m->header_from);
+        enum evidence e;
+        enum status st = read_evidence(a, set, m->header_from, &e);
+        if (st != ST_OK)
+            return st;
         trace_line(t, "set %u: %.*s is trusted, its results %s", i, SLICE_ARG(set->seal_d),
                    e == EVIDENCE_PASS    ? "say dmarc=pass for this author domain"
                    : e == EVIDENCE_OTHER ? "do not say dmarc=pass"
@@ -357,7 +372,7 @@ search(struct arena *a, const struct sealers *all, const struct record *m, int64
         if (e == EVIDENCE_UNFIT) {
             out->why = arena_printf(a, "ARC set %u: the results of %.*s are unreadable, contradictory or of another author",
                                     i, SLICE_ARG(set->seal_d));
-            return;
+            return ST_OK;
         }
         if (e == EVIDENCE_PASS && !sealed_later(arc, i)) { /* of each sealer only the newest word counts */
             out->trusted = true;
@@ -365,9 +380,10 @@ search(struct arena *a, const struct sealers *all, const struct record *m, int64
             out->instance = i;
             out->comment = make_comment(a, arc);
             out->why = arena_printf(a, "trusted sealer %.*s (ARC set %u) saw dmarc=pass", SLICE_ARG(set->seal_d), i);
-            return;
+            return ST_OK;
         }
     }
+    return ST_OK;
 }
 
 enum status
@@ -375,6 +391,7 @@ sealers_trust(struct arena *a, const struct sealers *s, const struct record *m, 
               struct sealer_trust *out)
 {
     struct sealer_trust r = { .sealer = SLICE_EMPTY, .comment = SLICE_EMPTY };
+    enum status st = ST_OK;
     trace_begin(t, "trusted sealers");
     if (sealers_count(s) == 0)
         r.why = SLICE("no sealer is trusted");
@@ -383,11 +400,11 @@ sealers_trust(struct arena *a, const struct sealers *s, const struct record *m, 
     else if (m->header_from.n == 0)
         r.why = SLICE("no author domain");
     else
-        search(a, s, m, now, t, &r);
+        st = search(a, s, m, now, t, &r);
     if (r.why.p != NULL)
         trace_line(t, "%s: %.*s", r.trusted ? "trusted" : "not trusted", SLICE_ARG(r.why));
     trace_end(t);
-    if (r.why.p == NULL || r.comment.p == NULL)
+    if (st != ST_OK || r.why.p == NULL || r.comment.p == NULL)
         return ST_NOMEM;
     *out = r;
     return ST_OK;
