@@ -134,7 +134,10 @@ read_sender(struct message *m, slice path)
         box = (struct mailbox){ SLICE_EMPTY, r->mail_from };
     rq->sender_local = box.local_part;
     rq->sender_domain = box.domain;
-    if (domain_from_text(m->a, box.domain, &r->mail_from_domain) != ST_OK)
+    st = domain_from_text(m->a, box.domain, &r->mail_from_domain);
+    if (st == ST_NOMEM)
+        return st;
+    if (st != ST_OK)
         r->mail_from_domain = SLICE_EMPTY;
     sealing_sender(m, rq->sender_local);
     return ST_OK;
