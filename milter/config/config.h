@@ -3,7 +3,7 @@
  * The option table (config/options.c) is the one source of names, types, defaults and ranges: parser, `config dump`,
  * vidimus.conf(5) and the sample file are checked against it.
  * Ownership: config_acquire()/config_release() count; every message holds the snapshot it began with.
- * Threads: a snapshot never changes; `struct config_live` is the one place where it is swapped (reload).
+ * Threads: a snapshot never changes, and counting is atomic; a reload swaps it in glue/service.h.
  * This module only reads files that the configuration names as lists ("file:PATH"); keys, rules and tables are read by the
  * modules that understand them.
  */
@@ -97,12 +97,6 @@ enum status config_load(const char *file, const char *const *overrides, size_t n
 enum trouble_action config_on_temp_error(const struct config *c);
 struct config *config_acquire(struct config *c);
 void config_release(struct config *c); /* NULL is fine */
-
-struct config_live; /* the daemon's current snapshot */
-struct config_live *config_live_new(struct config *first); /* takes over the caller's count */
-struct config *config_live_acquire(struct config_live *l); /* to be released */
-void config_live_swap(struct config_live *l, struct config *next); /* takes over the caller's count */
-void config_live_free(struct config_live *l);
 
 /* Every option (or only those that differ from their default) as "Name value", a line each: a file that loads to the same. */
 void config_dump(const struct config *c, bool only_changed, struct strbuf *out);

@@ -1,11 +1,10 @@
 /*
- * snapshot.c - a snapshot is built whole or not at all, counted, and swapped in one place.
+ * snapshot.c - a snapshot is built whole or not at all, and counted.
  */
 #include "autoconf.h"
 
 #include "config/load.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
 /* What a single option cannot know. */
@@ -105,49 +104,4 @@ config_release(struct config *c)
     /* the last one must see what all others did before they let go */
     if (c != NULL && atomic_fetch_sub_explicit(&c->references, 1, memory_order_acq_rel) == 1)
         snapshot_free((struct snapshot *)c);
-}
-
-struct config_live {
-    pthread_mutex_t lock; /* between reading the pointer and counting, nobody may swap and free */
-    struct config *current;
-};
-
-struct config_live *
-config_live_new(struct config *first)
-{
-    struct config_live *l = calloc(1, sizeof(*l));
-    if (l == NULL)
-        return NULL;
-    pthread_mutex_init(&l->lock, NULL);
-    l->current = first;
-    return l;
-}
-
-struct config *
-config_live_acquire(struct config_live *l)
-{
-    pthread_mutex_lock(&l->lock);
-    struct config *c = config_acquire(l->current);
-    pthread_mutex_unlock(&l->lock);
-    return c;
-}
-
-void
-config_live_swap(struct config_live *l, struct config *next)
-{
-    pthread_mutex_lock(&l->lock);
-    struct config *old = l->current;
-    l->current = next;
-    pthread_mutex_unlock(&l->lock);
-    config_release(old);
-}
-
-void
-config_live_free(struct config_live *l)
-{
-    if (l == NULL)
-        return;
-    config_release(l->current);
-    pthread_mutex_destroy(&l->lock);
-    free(l);
 }
