@@ -38,20 +38,12 @@ slice_eq(slice a, slice b)
 bool
 slice_ieq(slice a, slice b)
 {
-    return a.n == b.n && slice_icmp(a, b) == 0;
-}
-
-int
-slice_icmp(slice a, slice b)
-{
-    size_t n = a.n < b.n ? a.n : b.n;
-    for (size_t i = 0; i < n; i++) {
-        unsigned char x = (unsigned char)ascii_lower(a.p[i]);
-        unsigned char y = (unsigned char)ascii_lower(b.p[i]);
-        if (x != y)
-            return x < y ? -1 : 1;
-    }
-    return a.n == b.n ? 0 : a.n < b.n ? -1 : 1;
+    if (a.n != b.n)
+        return false;
+    for (size_t i = 0; i < a.n; i++)
+        if (ascii_lower(a.p[i]) != ascii_lower(b.p[i]))
+            return false;
+    return true;
 }
 
 bool

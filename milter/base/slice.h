@@ -24,7 +24,6 @@ typedef struct slice {
 slice slice_from(const char *s); /* NUL-terminated text; NULL gives the empty slice */
 bool slice_eq(slice a, slice b);
 bool slice_ieq(slice a, slice b);
-int slice_icmp(slice a, slice b); /* total order, ASCII folded: for sorting */
 bool slice_starts(slice s, slice prefix);
 bool slice_istarts(slice s, slice prefix);
 bool slice_iends(slice s, slice suffix);

@@ -26,9 +26,7 @@ struct loading {
     bool no_memory;
 };
 
-/* One problem, a line: "file:line: ..." */
-void loading_problem(struct loading *l, slice file, unsigned line, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
+/* One problem of an option, a line: "file:line: ..." */
 void setting_problem(struct loading *l, size_t option, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* Text read from a file of at most 16 MB.  {NULL,0} with errno set; EFBIG when too large. */

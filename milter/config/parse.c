@@ -68,8 +68,9 @@ add_problem(struct loading *l, const char *fmt, va_list ap)
     l->problems++;
 }
 
-void
-loading_problem(struct loading *l, slice file, unsigned line, const char *fmt, ...)
+/* One problem of a file, a line: "file:line: ..." */
+__attribute__((format(printf, 4, 5))) static void
+problem(struct loading *l, slice file, unsigned line, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -115,10 +116,10 @@ unknown_name(struct loading *l, slice file, unsigned line, slice name)
 {
     const char *near = option_nearest(name);
     if (near != NULL)
-        loading_problem(l, file, line, "unknown option \"%.*s\"; did you mean %s?", SLICE_ARG(slice_head(name, 60)), near);
+        problem(l, file, line, "unknown option \"%.*s\"; did you mean %s?", SLICE_ARG(slice_head(name, 60)), near);
     else
-        loading_problem(l, file, line, "unknown option \"%.*s\"; vidimus.conf(5) lists all of them",
-                        SLICE_ARG(slice_head(name, 60)));
+        problem(l, file, line, "unknown option \"%.*s\"; vidimus.conf(5) lists all of them",
+                SLICE_ARG(slice_head(name, 60)));
 }
 
 static void
@@ -132,7 +133,7 @@ set(struct loading *l, slice file, unsigned line, slice name, slice value)
     struct setting *s = &l->settings[i];
     /* the same option again from another file replaces it (that is what Include is for), in one file it is a slip */
     if (s->is_set && file.n > 0 && slice_eq(s->file, file)) {
-        loading_problem(l, file, line, "%s is already set in line %u; it is allowed once a file", option_table[i].name, s->line);
+        problem(l, file, line, "%s is already set in line %u; it is allowed once a file", option_table[i].name, s->line);
         return;
     }
     *s = (struct setting){ .is_set = true, .value = value, .file = file, .line = line };
@@ -167,7 +168,7 @@ next_line(struct loading *l, struct frame *f, slice *out, unsigned *at)
         if (text.n == 0)
             continue;
         if (!have && continues)
-            loading_problem(l, f->file, f->line, "a line that begins with white space continues another; there is none before it");
+            problem(l, f->file, f->line, "a line that begins with white space continues another; there is none before it");
         else if (!have)
             *at = f->line;
         if (have)
@@ -201,21 +202,21 @@ push(struct loading *l, struct frame *stack, size_t *depth, const char *path, sl
     struct stat st;
     slice by = from.n > 0 ? from : slice_from(path);
     if (*depth == DEPTH_MAX) {
-        loading_problem(l, by, line, "Include goes deeper than %d files", DEPTH_MAX);
+        problem(l, by, line, "Include goes deeper than %d files", DEPTH_MAX);
         return false;
     }
     slice text = config_read_file(l->arena, path);
     if (text.p == NULL || stat(path, &st) != 0) {
-        loading_problem(l, by, line, "cannot read %s: %s", path, strerror(errno));
+        problem(l, by, line, "cannot read %s: %s", path, strerror(errno));
         return false;
     }
     for (size_t i = 0; i < *depth; i++)
         if (stack[i].dev == st.st_dev && stack[i].ino == st.st_ino) {
-            loading_problem(l, by, line, "Include of %s, which is being read already", path);
+            problem(l, by, line, "Include of %s, which is being read already", path);
             return false;
         }
     if (slice_has(text, '\0')) {
-        loading_problem(l, slice_from(path), 0, "is not a text file (it holds NUL octets)");
+        problem(l, slice_from(path), 0, "is not a text file (it holds NUL octets)");
         return false;
     }
     char *name = arena_strdup(l->arena, slice_from(path));
@@ -248,7 +249,7 @@ parse_stack(struct loading *l, struct frame *stack, size_t depth)
         if (!slice_ieq(name, SLICE("Include"))) {
             set(l, f->file, at, name, value);
         } else if (value.n == 0) {
-            loading_problem(l, f->file, at, "Include names no file");
+            problem(l, f->file, at, "Include names no file");
         } else {
             const char *path = included_path(l, f->file, value);
             if (path == NULL)
@@ -280,7 +281,7 @@ config_parse_override(struct loading *l, const char *text)
 {
     slice name, value, all = slice_from(text);
     if (!slice_cut(all, '=', &name, &value)) {
-        loading_problem(l, SLICE("-o"), 0, "\"%.*s\" is not NAME=VALUE", SLICE_ARG(slice_head(all, 80)));
+        problem(l, SLICE("-o"), 0, "\"%.*s\" is not NAME=VALUE", SLICE_ARG(slice_head(all, 80)));
         return;
     }
     value = arena_slice(l->arena, slice_trim(value));

@@ -21,8 +21,8 @@ struct part {
     struct part *borrows; /* counted; freed after it */
 };
 
-struct part *
-part_hold(struct part *p)
+static struct part *
+hold(struct part *p)
 {
     if (p != NULL)
         atomic_fetch_add_explicit(&p->references, 1, memory_order_relaxed);
@@ -63,7 +63,7 @@ part_new(void *thing, void (*free_it)(void *), struct strbuf *key, struct part *
     p->thing = thing;
     p->free = free_it;
     p->key = copy;
-    p->borrows = part_hold(borrows);
+    p->borrows = hold(borrows);
     return p;
 }
 
@@ -99,7 +99,7 @@ part_log(const struct config *c, bool verbose, struct part *old)
     struct strbuf key;
     strbuf_init(&key, 0);
     strbuf_printf(&key, "%d %s %d %d", (int)target, c->syslog_facility, (int)level, (int)c->log_format);
-    struct part *p = same(old, &key) ? part_hold(old)
+    struct part *p = same(old, &key) ? hold(old)
                                      : part_new(log_new(target, "vidimus-milter", c->syslog_facility, level,
                                                         c->log_format == LOG_FORMAT_JSON),
                                                 free_log, &key, NULL);
@@ -140,7 +140,7 @@ part_resolver(const struct config *c, struct part *old, struct strbuf *errors)
     strbuf_printf(&key, "%u %u %d", c->dns_timeout_ms, c->dns_cache_entries, (int)c->trust_ad);
     for (size_t i = 0; i < c->nameservers.n; i++)
         strbuf_printf(&key, " %s", c->nameservers.items[i]);
-    struct part *p = same(old, &key) ? part_hold(old) : part_new(new_resolver(c, errors), free_resolver, &key, NULL);
+    struct part *p = same(old, &key) ? hold(old) : part_new(new_resolver(c, errors), free_resolver, &key, NULL);
     strbuf_clear(&key);
     return p;
 }
@@ -156,7 +156,7 @@ part_keys(struct part *old)
 {
     struct strbuf none;
     strbuf_init(&none, 0);
-    return old != NULL ? part_hold(old) : part_new(key_cache_new(PUBLIC_KEYS_KEPT), free_keys, &none, NULL);
+    return old != NULL ? hold(old) : part_new(key_cache_new(PUBLIC_KEYS_KEPT), free_keys, &none, NULL);
 }
 
 static void
@@ -171,7 +171,7 @@ part_deferrals(struct part *old)
 {
     struct strbuf none;
     strbuf_init(&none, 0);
-    return old != NULL ? part_hold(old) : part_new(deferrals_new(), free_deferrals, &none, NULL);
+    return old != NULL ? hold(old) : part_new(deferrals_new(), free_deferrals, &none, NULL);
 }
 
 static void
@@ -199,7 +199,7 @@ part_spool(const struct config *c, struct part *log, struct part *old, struct st
     strbuf_init(&key, 0);
     strbuf_printf(&key, "%s %d %u %u %u", c->record_directory, (int)c->record_sync, c->record_segment_bytes, c->record_segment_age_s,
                   c->record_buffer_bytes);
-    struct part *p = same(old, &key) ? part_hold(old)
+    struct part *p = same(old, &key) ? hold(old)
                                      : part_new(new_spool(c, part_thing(log), errors), free_spool, &key, log);
     strbuf_clear(&key);
     return p;

@@ -12,8 +12,7 @@
 
 struct part;
 
-struct part *part_hold(struct part *p); /* NULL is fine here and below */
-void part_release(struct part *p);
+void part_release(struct part *p);      /* NULL is fine */
 void *part_thing(const struct part *p); /* the struct log, resolver, key_cache, spool or deferrals; NULL of NULL */
 
 /* Each gives a count on a part made from `c`, or on `old` (may be NULL) if that would be the same.

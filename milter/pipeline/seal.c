@@ -78,12 +78,6 @@ seal_plan_free(struct seal_plan *p)
     free(p);
 }
 
-const struct key_table *
-seal_plan_keys(const struct seal_plan *p)
-{
-    return p->keys;
-}
-
 struct signer *
 seal_local_signer(const struct config *c, bool strict, struct strbuf *errors)
 {

@@ -23,7 +23,6 @@ struct seal_plan;
  * keys); otherwise each key of the tables must be one of its. */
 enum status seal_plan_load(const struct config *c, struct signer *signer, struct seal_plan **out, struct strbuf *errors);
 void seal_plan_free(struct seal_plan *p); /* NULL is fine */
-const struct key_table *seal_plan_keys(const struct seal_plan *p);
 
 struct seal_address {
     slice local_part, domain; /* the domain a name, or empty */

@@ -17,8 +17,9 @@
 #define KEY_MIN 16
 #define KEY_MAX 4096
 
-const char *
-failure_kind_name(enum failure_kind k)
+/* Auth-Failure of RFC 6591 3.3, "dmarc" of RFC 9991 4. */
+static const char *
+kind_name(enum failure_kind k)
 {
     switch (k) {
     case FAILURE_NONE:
@@ -138,7 +139,7 @@ entry_text(struct arena *a, enum failure_kind kind, const struct record *r, cons
     strbuf_init(&b, 0);
     jsonw_open(&b, NULL, '{');
     jsonw_int(&b, "v", 1);
-    jsonw_word(&b, "kind", failure_kind_name(kind));
+    jsonw_word(&b, "kind", kind_name(kind));
     jsonw_int(&b, "entered", clock_wall_s());
     jsonw_text(&b, "policy_domain", r->dmarc.policy_domain);
     jsonw_text(&b, "author", r->header_from);

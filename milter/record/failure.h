@@ -23,7 +23,6 @@ enum failure_kind { FAILURE_NONE, FAILURE_DMARC, FAILURE_SIGNATURE, FAILURE_SPF 
 /* Does the domain ask for a report about this message (ruf, fo), and may there be one?  Never about mail that is itself a
  * report or an automatic answer, has no sender, comes from a list or from our own users, nor for a public suffix. */
 enum failure_kind failure_wanted(const struct record *r, const struct header_list *headers);
-const char *failure_kind_name(enum failure_kind k); /* Auth-Failure of RFC 6591: "dmarc", "signature", "spf" */
 
 /* Can the key file be used?  False: *why says why not. */
 bool failure_key_usable(const char *path, const char **why);

@@ -18,6 +18,5 @@ enum delivered {
 enum delivered deliver_sendmail(const char *program, slice sender, slice recipient, slice message, struct strbuf *note);
 /* url: smtp://HOST[:PORT] (TLS by STARTTLS demanded unless the host is this one) or smtps://HOST[:PORT]. */
 enum delivered deliver_smtp(const char *url, slice sender, slice recipient, slice message, struct strbuf *note);
-bool deliver_smtp_available(void);
 
 #endif

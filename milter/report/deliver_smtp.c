@@ -69,12 +69,6 @@ judge(CURLcode rc, long code, struct strbuf *note)
     return code >= 500 && code < 600 && rc != CURLE_LOGIN_DENIED && rc != CURLE_USE_SSL_FAILED ? DELIVER_REFUSED : DELIVER_LATER;
 }
 
-bool
-deliver_smtp_available(void)
-{
-    return true;
-}
-
 enum delivered
 deliver_smtp(const char *url, slice sender, slice recipient, slice message, struct strbuf *note)
 {
@@ -119,12 +113,6 @@ deliver_smtp(const char *url, slice sender, slice recipient, slice message, stru
 }
 
 #else
-
-bool
-deliver_smtp_available(void)
-{
-    return false;
-}
 
 enum delivered
 deliver_smtp(const char *url, slice sender, slice recipient, slice message, struct strbuf *note)

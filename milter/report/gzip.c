@@ -63,30 +63,3 @@ gzip_finish(struct gzip *g)
     free(g);
     return st;
 }
-
-enum status
-gzip_expand(slice in, size_t max, struct strbuf *out)
-{
-    z_stream z = { 0 };
-    unsigned char piece[16384];
-    if (in.n > UINT32_MAX || inflateInit2(&z, GZIP_WINDOW) != Z_OK)
-        return ST_NOMEM;
-    z.next_in = (unsigned char *)(uintptr_t)in.p;
-    z.avail_in = (uInt)in.n;
-    int rc = Z_OK;
-    enum status st = ST_OK;
-    while (rc == Z_OK && st == ST_OK) {
-        z.next_out = piece;
-        z.avail_out = sizeof(piece);
-        rc = inflate(&z, Z_NO_FLUSH);
-        size_t n = sizeof(piece) - z.avail_out;
-        if (out->n + n > max)
-            st = ST_LIMIT;
-        else
-            strbuf_add(out, (slice){ (const char *)piece, n });
-    }
-    inflateEnd(&z);
-    if (st == ST_OK && rc != Z_STREAM_END)
-        st = ST_SYNTAX;
-    return st == ST_OK ? strbuf_status(out) : st;
-}

@@ -9,7 +9,5 @@ struct gzip;
 struct gzip *gzip_new(struct strbuf *out); /* NULL: no memory */
 bool gzip_write(struct gzip *z, slice text);
 enum status gzip_finish(struct gzip *z); /* frees it in any case */
-/* All of a gzip text; ST_LIMIT: more than `max` octets come out. */
-enum status gzip_expand(slice in, size_t max, struct strbuf *out);
 
 #endif

@@ -65,29 +65,8 @@ queue_may_send(struct outbox *o, struct arena *a, enum report_kind kind, slice p
     return false;
 }
 
-struct queue_state
-queue_hand_over(struct outbox *o, slice address, slice message, int64_t tries, struct strbuf *why)
-{
-    const struct config *c = o->job->config;
-    enum delivered d = c->report_smtp != NULL ? deliver_smtp(c->report_smtp, o->job->who.email, address, message, why)
-                                              : deliver_sendmail(c->report_sendmail, o->job->who.email, address, message, why);
-    if (d == DELIVER_NOBODY)
-        suppress(o->job, address, strbuf_slice(why));
-    queue_count(o, d);
-    switch (d) {
-    case DELIVERED:
-        return (struct queue_state){ "sent", 0, o->job->now, SLICE_EMPTY };
-    case DELIVER_LATER:
-        return later(o, tries, strbuf_slice(why));
-    case DELIVER_REFUSED:
-    case DELIVER_NOBODY:
-        break;
-    }
-    return for_good("refused", strbuf_slice(why));
-}
-
-void
-queue_count(struct outbox *o, enum delivered d)
+static void
+count(struct outbox *o, enum delivered d)
 {
     switch (d) {
     case DELIVERED:
@@ -103,6 +82,27 @@ queue_count(struct outbox *o, enum delivered d)
         o->sent->refused++;
         break;
     }
+}
+
+struct queue_state
+queue_hand_over(struct outbox *o, slice address, slice message, int64_t tries, struct strbuf *why)
+{
+    const struct config *c = o->job->config;
+    enum delivered d = c->report_smtp != NULL ? deliver_smtp(c->report_smtp, o->job->who.email, address, message, why)
+                                              : deliver_sendmail(c->report_sendmail, o->job->who.email, address, message, why);
+    if (d == DELIVER_NOBODY)
+        suppress(o->job, address, strbuf_slice(why));
+    count(o, d);
+    switch (d) {
+    case DELIVERED:
+        return (struct queue_state){ "sent", 0, o->job->now, SLICE_EMPTY };
+    case DELIVER_LATER:
+        return later(o, tries, strbuf_slice(why));
+    case DELIVER_REFUSED:
+    case DELIVER_NOBODY:
+        break;
+    }
+    return for_good("refused", strbuf_slice(why));
 }
 
 /* Of both kinds; the limit is on what this site sends in an hour. */

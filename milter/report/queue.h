@@ -32,8 +32,6 @@ bool queue_may_send(struct outbox *o, struct arena *a, enum report_kind kind, sl
                     slice *use, struct queue_state *next);
 /* Hand it over, and learn: an address that nobody has goes onto the suppression list.  *why holds the note of the result. */
 struct queue_state queue_hand_over(struct outbox *o, slice address, slice message, int64_t tries, struct strbuf *why);
-/* Counts what a try came to. */
-void queue_count(struct outbox *o, enum delivered d);
 enum status queue_store_failed(struct outbox *o);
 
 /* The two kinds. */

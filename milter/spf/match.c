@@ -12,8 +12,8 @@ spf_count_term(struct spf_walk *w)
     return true;
 }
 
-bool
-spf_voids_allowed(struct spf_walk *w)
+static bool
+voids_allowed(struct spf_walk *w)
 {
     if (w->voids <= w->rq->max_voids)
         return true;
@@ -44,7 +44,7 @@ judge(struct spf_walk *w, enum dns_type type, slice name, const struct dns_answe
         return SPF_MATCH;
     case DNS_NODATA:
     case DNS_NXDOMAIN:
-        return spf_voids_allowed(w) ? SPF_NO_MATCH : SPF_MATCH_PERMERROR;
+        return voids_allowed(w) ? SPF_NO_MATCH : SPF_MATCH_PERMERROR;
     case DNS_BADNAME:
         return SPF_NO_MATCH;
     case DNS_SERVFAIL:
@@ -146,7 +146,7 @@ match_ptr(struct spf_walk *w, slice target)
     if (w->names_asked && w->names_void)
         w->voids++; /* every term counts, asked anew or not, as with other mechanisms */
     ask_names(w, true);
-    if (!spf_voids_allowed(w))
+    if (!voids_allowed(w))
         return SPF_MATCH_PERMERROR;
     if (target.n == 0)
         return SPF_NO_MATCH;
@@ -191,7 +191,7 @@ spf_walk_target(struct spf_walk *w, slice domain_spec, bool after, slice *out)
         if (!after && !w->names_asked && !spf_count_term(w))
             return SPF_MATCH_PERMERROR;
         facts.validated_name = spf_validated_name(w, domain, after);
-        if (!after && !spf_voids_allowed(w))
+        if (!after && !voids_allowed(w))
             return SPF_MATCH_PERMERROR;
     }
     slice name;

@@ -72,8 +72,6 @@ enum spf_match spf_walk_target(struct spf_walk *w, slice domain_spec, bool after
 slice spf_validated_name(struct spf_walk *w, slice domain, bool after);
 /* Ask and wait, and tell the trace.  NXDOMAIN and NODATA are counted as void if so told. */
 const struct dns_answer *spf_walk_ask(struct spf_walk *w, enum dns_type type, slice name, bool count_void);
-/* Are the void lookups still within the limit?  If not, the reason is set. */
-bool spf_voids_allowed(struct spf_walk *w);
 
 /* ---- explain.c */
 /* The text of exp= of the topmost record after a fail (RFC 7208 6.2); empty: none, or not usable. */
