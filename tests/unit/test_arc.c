@@ -149,6 +149,31 @@ changes_break_the_chain(void **state)
     }
 }
 
+/* RFC 8617 5.2 step 6: every seal is verified, also the first, which no other one covers or which others cover as it is. */
+static void
+each_seal_is_verified(void **state)
+{
+    (void)state;
+    build(1);
+    expect("as it was made", with_sets(1, header), body, ARC_PASS, "");
+    struct fields made = chain[1];
+    chain[1].aar = bed_printf(bed, "ARC-Authentication-Results: i=1; mx1.example; spf=pass smtp.mailfrom=b.example\r\n");
+    expect("other results under the only seal", with_sets(1, header), body, ARC_FAIL, "i=1: ARC-Seal: signature");
+    for (unsigned i = 2; i <= 3; i++) { /* by sealers that did not look */
+        chain[i].aar = bed_printf(bed, "ARC-Authentication-Results: i=%u; mx%u.example; none\r\n", i, i);
+        chain[i].ams = bed_sign_as(bed, "ARC-Message-Signature", SIGNATURE_AMS, bed->rsa,
+                                   bed_printf(bed, "i=%u; a=rsa-sha256; d=example.org; s=rsa; h=from:to:subject;", i).p,
+                                   slice_from(header), slice_from(body));
+        chain[i].as = seal(i, "pass", "rsa");
+        expect("other results under the first seal", with_sets(i, header), body, ARC_FAIL, "i=1: ARC-Seal: signature");
+    }
+    chain[1] = made;
+    expect("the others cover what was there", with_sets(3, header), body, ARC_FAIL, "i=3: ARC-Seal: signature");
+    chain[2].as = seal(2, "pass", "rsa");
+    chain[3].as = seal(3, "pass", "rsa");
+    expect("all in order", with_sets(3, header), body, ARC_PASS, "");
+}
+
 /* RFC 8617 5.2 step 5: what changed after set 2 was made and before set 3. */
 static void
 oldest_pass_is_found(void **state)
@@ -515,6 +540,7 @@ main(void)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
         CASE(chains_of_all_lengths_pass), CASE(changes_break_the_chain),         CASE(oldest_pass_is_found),
+        CASE(each_seal_is_verified),
         CASE(structure_is_demanded),      CASE(cv_is_demanded),                  CASE(junk_fails_and_never_more),
         CASE(an_aar_begins_with_its_instance), CASE(keys_are_asked_for_early),   CASE(trouble_with_dns_fails),
         CASE(tags_of_the_fields_are_judged), CASE(a_seal_has_few_tags),          CASE(instances_are_written_by_the_grammar),

@@ -157,6 +157,34 @@ the_right_octets_are_signed(void **state)
     arena_free(a);
 }
 
+/* RFC 8617 5.1.2: over a failed chain the seal covers its own set only, "as if this newest ARC Set was the only set
+ * present", also where the older fields are well-formed and could be put in order. */
+static void
+a_failed_chain_is_not_covered(void **state)
+{
+    (void)state;
+    static const struct field one[] = { { "From", " a" } };
+    static const struct header_field older = { .raw = SLICE("ARC-Seal: x"), .name = SLICE("ARC-Seal"), .value = SLICE(" x") };
+    static const struct arc_set set = { .instance = 1, .aar = &older, .ams = &older, .as = &older };
+    static const char ams[] = "arc-message-signature:i=2; a=rsa-sha256; c=relaxed/relaxed; d=d.example; s=s; t=1790000000;"
+                              " h=from; bh=zS7KNTV0HyeorkDDGwxB1AV6enuRKzO5rthkhdHIRnY=; b=YWJj";
+    for (int passed = 0; passed < 2; passed++) {
+        const struct arc_result chain = { .status = passed ? ARC_PASS : ARC_FAIL, .sets = 1, .highest_instance = 1, .chain = &set };
+        struct arena *a = arena_new(0);
+        struct notes n = { .signer = { &ops } };
+        struct made m = make(a, &n, header(a, one, 1), NULL, 0, NULL, 0, &chain, "k");
+        unsigned char want[HASH_SIZE_MAX];
+        char as[1000];
+        snprintf(as, sizeof(as), "%sarc-authentication-results:i=2; mx.example; spf=pass\r\n%s\r\n"
+                 "arc-seal:i=2; a=rsa-sha256; cv=%s; d=d.example; s=s; t=1790000000; b=",
+                 passed ? "arc-seal:x\r\narc-seal:x\r\narc-seal:x\r\n" : "", ams, passed ? "pass" : "fail");
+        assert_int_equal(m.st, ST_OK);
+        assert_int_equal(hash_once(HASH_SHA256, slice_from(as), want), ST_OK);
+        assert_memory_equal(n.digests[1], want, DIGEST_SIZE);
+        arena_free(a);
+    }
+}
+
 static void
 whether_there_is_a_set(void **state)
 {
@@ -243,6 +271,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(h_names_what_is_there),
         cmocka_unit_test(the_right_octets_are_signed),
+        cmocka_unit_test(a_failed_chain_is_not_covered),
         cmocka_unit_test(whether_there_is_a_set),
         cmocka_unit_test(lines_stay_short),
     };

@@ -9,6 +9,7 @@
     "1.2.0.192.in-addr.arpa. PTR a.example.\n"                                                                         \
     "1.2.0.192.in-addr.arpa. PTR liar.example.\n"                                                                      \
     "liar.example. A 192.0.2.99\n"                                                                                     \
+    "six.example. AAAA 2001:db8::1\n"                                                                                  \
     "pass.example. TXT \"v=spf1 +all\"\n"                                                                              \
     "fail.example. TXT \"v=spf1 -all\"\n"                                                                              \
     "temp.example. TXT \"v=spf1 a:broken.example -all\"\n"                                                             \
@@ -37,7 +38,8 @@ static const struct {
     { "ptr of a name", "v=spf1 ptr:a.example -all", "192.0.2.1", SPF_PASS, "ptr:a.example" },
     { "ptr, not validated", "v=spf1 ptr:liar.example -all", "192.0.2.1", SPF_FAIL, "-all" },
     { "ptr, none", "v=spf1 ptr:a.example -all", "198.51.100.1", SPF_FAIL, "-all" },
-    { "exists asks A for IPv6 too", "v=spf1 exists:a.example -all", "2001:db8::99", SPF_PASS, "exists:a.example" },
+    { "exists asks A for IPv6 too", "v=spf1 exists:liar.example -all", "2001:db8::99", SPF_PASS, "exists:liar.example" },
+    { "exists does not ask AAAA", "v=spf1 exists:six.example -all", "2001:db8::99", SPF_FAIL, "-all" },
     { "include pass", "v=spf1 include:pass.example -all", "192.0.2.1", SPF_PASS, "include:pass.example -> +all" },
     { "include pass, qualifier", "v=spf1 ~include:pass.example -all", "192.0.2.1", SPF_SOFTFAIL,
       "~include:pass.example -> +all" },
@@ -95,6 +97,27 @@ test_records(void **state)
     world_expect("a literal", "d.example. TXT \"v=spf1 +all\"\n", "192.0.2.1", "[192.0.2.1]", SPF_NONE, "not a domain name");
     world_expect("a single label", "d. TXT \"v=spf1 +all\"\n", "192.0.2.1", "d", SPF_NONE,
                  "a single label is not a full domain name");
+}
+
+/* RFC 7208 5.5: a name whose addresses cannot be had is skipped, and the search goes on.  Which names there are is the
+ * client's choice, so those that lead nowhere are not counted against the record (4.6.4, 11.1). */
+static void
+test_names_that_lead_nowhere(void **state)
+{
+    (void)state;
+    static const char zone[] = "d.example. TXT \"v=spf1 ptr -all\"\n"
+                               "1.2.0.192.in-addr.arpa. PTR one.d.example.\n"
+                               "1.2.0.192.in-addr.arpa. PTR two.d.example.\n"
+                               "1.2.0.192.in-addr.arpa. PTR three.d.example.\n"
+                               "1.2.0.192.in-addr.arpa. PTR broken.d.example.\n"
+                               "1.2.0.192.in-addr.arpa. PTR mx.d.example.\n"
+                               "$STATUS broken.d.example. * servfail\n"
+                               "mx.d.example. A 192.0.2.1\n"
+                               "2.2.0.192.in-addr.arpa. PTR one.d.example.\n"
+                               "2.2.0.192.in-addr.arpa. PTR two.d.example.\n"
+                               "2.2.0.192.in-addr.arpa. PTR three.d.example.\n";
+    world_expect("behind three that are not there and one that nobody can say", zone, "192.0.2.1", "d.example", SPF_PASS, "ptr");
+    world_expect("none that is there", zone, "192.0.2.2", "d.example", SPF_FAIL, "-all");
 }
 
 /* RFC 7208 2.3, 2.4: the null reverse-path is judged as postmaster@HELO, and HELO is an identity of its own. */
@@ -302,7 +325,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),         cmocka_unit_test(test_records),     cmocka_unit_test(test_identities),
         cmocka_unit_test(test_odd_input),     cmocka_unit_test(test_international), cmocka_unit_test(test_explanation),
-        cmocka_unit_test(test_trace),
+        cmocka_unit_test(test_trace),         cmocka_unit_test(test_names_that_lead_nowhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
