@@ -144,6 +144,8 @@ static const struct {
       "fail reject quarantine example.com ?", "nn" },
     { "t=y quarantine", "_dmarc.example.com TXT \"v=DMARC1; p=quarantine; t=y\"\n", "example.com", "none -", "",
       "fail quarantine none example.com ?", "nn" },
+    { "t=y none", "_dmarc.example.com TXT \"v=DMARC1; p=none; t=y\"\n", "example.com", "none -", "",
+      "fail none none example.com ?", "nn" },
     { "t=y sp", "_dmarc.example.com TXT \"v=DMARC1; p=none; sp=reject; t=y\"\na.example.com A 192.0.2.1\n", "a.example.com",
       "none -", "", "fail reject quarantine example.com ?", "nn" },
     { "t=y np", "_dmarc.example.com TXT \"v=DMARC1; p=none; np=reject; t=y\"\n", "a.example.com", "none -", "",
@@ -292,6 +294,8 @@ test_evaluate(void **state)
                          cases[i].want);
             if ((r.result == DMARC_PASS) != (r.spf_aligned || r.dkim_aligned))
                 fail_msg("%s: a pass without an aligned identifier, or the other way round", cases[i].label);
+            if (r.testing != (r.result == DMARC_FAIL && r.disposition != r.policy)) /* nothing but t=y lowers it here */
+                fail_msg("%s: t=y is said to have lowered the policy, or not to have", cases[i].label);
             world_close(&w);
         }
 }
@@ -466,6 +470,27 @@ test_budget(void **state)
     }
 }
 
+/* Whether the Author Domain exists is one question more than the walk.  Where the message's own lookups have spent what there
+ * is, it counts as one that exists: it is judged by sp, and not again and again. */
+static void
+test_budget_for_existence(void **state)
+{
+    (void)state;
+    for (unsigned budget = 3; budget <= 4; budget++) {
+        struct world w;
+        struct dmarc_result r;
+        const struct dns_limits limits = { .timeout_ms = 5000, .max_queries = budget };
+        world_open(&w, "_dmarc.example.com TXT \"v=DMARC1; p=none; sp=quarantine; np=reject\"\n", "sub.example.com", NULL, "");
+        dns_session_free(w.dns);
+        w.dns = dns_session_new(w.resolver, &limits);
+        assert_int_equal(dmarc_evaluate(w.a, w.dns, &w.in, NULL, &r), ST_OK);
+        assert_slice(result_text(w.a, &r), budget == 3 ? "fail quarantine quarantine example.com example.com"
+                                                       : "fail reject reject example.com example.com");
+        assert_int_equal(r.nonexistent, budget > 3);
+        world_close(&w);
+    }
+}
+
 /* Every allocation that fails is ST_NOMEM and leaves the result alone. */
 static void
 test_no_memory(void **state)
@@ -496,7 +521,8 @@ test_several_authors(void **state)
     (void)state;
     static const char zone[] = "_dmarc.none.example TXT \"v=DMARC1; p=none\"\n"
                                "_dmarc.quar.example TXT \"v=DMARC1; p=quarantine\"\n"
-                               "_dmarc.rej.example TXT \"v=DMARC1; p=reject\"\n" TROUBLE "late.example * servfail\n";
+                               "_dmarc.rej.example TXT \"v=DMARC1; p=reject\"\n"
+                               "_dmarc.pass.example TXT \"v=DMARC1; p=reject\"\n" TROUBLE "late.example * servfail\n";
     static const struct {
         const char *authors, *want; /* result policy disposition policy-domain */
     } several[] = {
@@ -535,6 +561,7 @@ main(void)
         cmocka_unit_test(test_evaluate),        cmocka_unit_test(test_walks),
         cmocka_unit_test(test_eight_at_most),   cmocka_unit_test(test_helo_does_not_count),
         cmocka_unit_test(test_each_signature),  cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_budget_for_existence),
         cmocka_unit_test(test_reason),
         cmocka_unit_test(test_no_memory),       cmocka_unit_test(test_several_authors),
     };
