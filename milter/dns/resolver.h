@@ -36,7 +36,7 @@ struct dns_answer {
     enum dns_status status;
     const struct dns_record *records; /* of the type asked for, CNAMEs followed */
     size_t n;
-    bool authenticated;  /* the AD bit, from a resolver believed (design 4a); never raises a result */
+    bool authenticated;  /* the AD bit, from a resolver believed (TrustAD, or on this host); never raises a result */
     bool from_cache;
     uint32_t ttl;        /* seconds left when it was handed out */
 };

@@ -77,7 +77,7 @@ author_of_field(struct arena *a, const struct header_field *from, struct author 
     return judge_boxes(a, &list, out);
 }
 
-/* A field name that a lax reader might take for From: blanks or control characters around it (security.md A8-A13). */
+/* A field name that a lax reader might take for From: blanks or control characters around it. */
 static bool
 looks_like_from(slice name)
 {

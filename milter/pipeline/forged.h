@@ -1,5 +1,5 @@
 /*
- * forged.h - which fields of the message claim to be ours and must go (RFC 8601 5, security.md R13, R17).
+ * forged.h - which fields of the message claim to be ours and must go (RFC 8601 5).
  */
 #ifndef VIDIMUS_PIPELINE_FORGED_H
 #define VIDIMUS_PIPELINE_FORGED_H

@@ -1,5 +1,5 @@
 /*
- * story.h - the one log line that tells a message's story (interfaces.md, Log).
+ * story.h - the one log line that tells a message's story.
  */
 #ifndef VIDIMUS_PIPELINE_STORY_H
 #define VIDIMUS_PIPELINE_STORY_H

@@ -1,5 +1,5 @@
 /*
- * twopass.h - the verdict of arrival, carried past a content filter (issue topic "two passes").
+ * twopass.h - the verdict of arrival, carried past a content filter.
  *
  * A filter between arrival and forwarding changes the message and is itself the client of the second pass, so what can be
  * judged there is worth nothing, and what was judged at arrival must travel with the message.  It does so in one field,

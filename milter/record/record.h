@@ -63,7 +63,7 @@ struct record {
     size_t n_overrides;
 };
 
-/* The spool line of interfaces.md, without line end.  {NULL,0}: no memory. */
+/* The record as the spool keeps it, one JSON object, without line end; report/line.h reads it.  {NULL,0}: no memory. */
 slice record_json(struct arena *a, const struct record *r, bool with_addresses);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * spool.h - the append-only spool of records (design 9): one JSON line a message in one O_APPEND write, segments rotated by
+ * spool.h - the append-only spool of records: one JSON line a message in one O_APPEND write, segments rotated by
  * size and age and closed atomically (renamed from NAME.open to NAME.jsonl), a bounded buffer in memory while the disk is full.
  *
  * Several processes may share the directory: each has a segment of its own, and holds a lock (flock) on it for as long as it

@@ -1,5 +1,5 @@
 /*
- * dkim_libopendkim.h - libopendkim as a DKIM engine (design 6a).  The one place that sees its header is
+ * dkim_libopendkim.h - libopendkim as a DKIM engine.  The one place that sees its header is
  * dkim_libopendkim.c.
  * Threads: one message, one thread at a time; messages share nothing.
  */

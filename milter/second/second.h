@@ -1,5 +1,5 @@
 /*
- * second.h - the other engines: what operators' stacks run today, behind the interfaces of our own (design 6a).
+ * second.h - the other engines: what operators' stacks run today, behind the interfaces of our own.
  * Each asks our resolver, never DNS itself, and is guarded where it is known to be wrong or to break.
  */
 #ifndef VIDIMUS_SECOND_SECOND_H

@@ -1,5 +1,5 @@
 /*
- * spf_libspf2.h - libspf2 as an SPF engine (design 6a).  The one place that sees its headers is spf_libspf2.c.
+ * spf_libspf2.h - libspf2 as an SPF engine.  The one place that sees its headers is spf_libspf2.c.
  * Threads: as spf_check().
  */
 #ifndef VIDIMUS_SECOND_SPF_LIBSPF2_H

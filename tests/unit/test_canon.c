@@ -125,7 +125,7 @@ bodies_equal_the_reference(void **state)
     check_all_chunkings(SLICE("a\0 \0\r\n\0"), "NUL");
 }
 
-/* All texts of up to six octets over those that mean something (security.md d.5). */
+/* All texts of up to six octets over those that mean something. */
 static void
 all_short_bodies_equal_the_reference(void **state)
 {
@@ -270,7 +270,7 @@ all_short_values_equal_the_reference(void **state)
     strbuf_clear(&b);
 }
 
-/* Twice the text, at most two and a half times the time (security.md d.12), measured coarsely: sixteen times, forty. */
+/* Twice the text, at most two and a half times the time, measured coarsely: sixteen times, forty. */
 static uint64_t
 cpu_us(void)
 {

@@ -296,7 +296,7 @@ cpu_ms(void)
     return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e3 + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e3;
 }
 
-/* security.md c: no descriptor is left for a socket.  The question ends as a timeout, nothing spins, and it recovers. */
+/* No descriptor is left for a socket.  The question ends as a timeout, nothing spins, and it recovers. */
 static void
 test_no_descriptors(void **state)
 {
@@ -432,7 +432,7 @@ test_cache(void **state)
     dnsfake_stop(f);
 }
 
-/* security.md c: 10,000 replies changed at random, by fixed seeds.  Each question ends, with some status, in time. */
+/* 10,000 replies changed at random, by fixed seeds.  Each question ends, with some status, in time. */
 static void
 test_mutated(void **state)
 {

@@ -1,5 +1,5 @@
-/* Every allocation of milter/dns failed in turn: the first, the second, ... until a run needs no more of them (security.md
- * d.7).  No crash, no leak, every question answered, and never an answer that says less than the truth as if it were all. */
+/* Every allocation of milter/dns failed in turn: the first, the second, ... until a run needs no more of them.
+ * No crash, no leak, every question answered, and never an answer that says less than the truth as if it were all. */
 #include "test.h"
 
 #include "dns/network.h"

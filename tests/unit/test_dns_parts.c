@@ -110,7 +110,7 @@ test_messages(void **state)
     }
 }
 
-/* R34, d.12: a reply as large and as entangled as can be takes time in proportion. */
+/* A reply as large and as entangled as can be takes time in proportion. */
 static void
 test_hostile_message(void **state)
 {

@@ -45,7 +45,7 @@ static const char zone[] =
 /* NULL: the message of RFC 8463 Appendix A, whose two signatures pass. */
 static const struct {
     const char *label, *ip, *mail_from, *text;
-    const char *action, *dmarc; /* by RFC 9989 and design 8 */
+    const char *action, *dmarc; /* by RFC 9989, and what vidimus.conf(5) says of Enforcement */
 } cases[] = {
     { "the vector of RFC 8463", "203.0.113.5", "<joe@football.example.com>", NULL, "accept", "pass" },
     { "SPF through an include", "192.0.2.7", "<a@bank.example>", "From: a@bank.example\r\n\r\nx\r\n", "accept", "pass" },

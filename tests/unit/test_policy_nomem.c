@@ -1,6 +1,6 @@
 /*
  * test_policy_nomem.c - every allocation of milter/dmarc and of the policy in milter/pipeline failed in turn, until a run
- * needs no more of them (security.md d.7): no crash, no leak, ST_NOMEM or an error in words, and never half a verdict.
+ * needs no more of them: no crash, no leak, ST_NOMEM or an error in words, and never half a verdict.
  */
 #include "test.h"
 

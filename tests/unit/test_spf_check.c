@@ -162,7 +162,7 @@ test_identities(void **state)
     }
 }
 
-/* R10: no address is a normal input; R26: nor does a HELO of 64 KB disturb. */
+/* No address is a normal input; nor does a HELO of 64 KB disturb. */
 static void
 test_odd_input(void **state)
 {

@@ -297,7 +297,7 @@ test_deadline(void **state)
     world_close(&w);
 }
 
-/* R6: memory may end anywhere; then the status says so, or the outcome is what it is with enough of it. */
+/* Memory may end anywhere; then the status says so, or the outcome is what it is with enough of it. */
 static void
 test_no_memory(void **state)
 {
