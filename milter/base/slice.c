@@ -70,6 +70,15 @@ slice_has(slice s, char c)
     return slice_find(s, c) < s.n;
 }
 
+bool
+slice_is_printable(slice s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] < 0x20 || s.p[i] > 0x7e)
+            return false;
+    return true;
+}
+
 size_t
 slice_find(slice s, char c)
 {

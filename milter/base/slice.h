@@ -28,6 +28,7 @@ bool slice_starts(slice s, slice prefix);
 bool slice_istarts(slice s, slice prefix);
 bool slice_iends(slice s, slice suffix);
 bool slice_has(slice s, char c);
+bool slice_is_printable(slice s); /* SP and the visible characters of ASCII, nothing else */
 size_t slice_find(slice s, char c);        /* index of the first c, or s.n */
 size_t slice_rfind(slice s, char c);       /* index of the last c, or s.n */
 bool slice_icontains(slice s, slice part); /* linear enough for short parts only */

@@ -252,15 +252,6 @@ read_conditions(struct reader *rd, struct rule_entry *e)
         ruletext_next(&rd->l);
 }
 
-static bool
-is_printable(slice s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] < 0x20 || s.p[i] > 0x7e)
-            return false;
-    return true;
-}
-
 static void
 read_reason(struct reader *rd, struct rule_entry *e)
 {
@@ -271,7 +262,7 @@ read_reason(struct reader *rd, struct rule_entry *e)
     ruletext_next(&rd->l);
     if (rd->l.token != TOKEN_STRING)
         return;
-    if (rd->l.word.n > COMMENT_MAX || !is_printable(rd->l.word))
+    if (rd->l.word.n > COMMENT_MAX || !slice_is_printable(rd->l.word))
         ruletext_error(&rd->l, "a comment is printable ASCII of at most %d characters", COMMENT_MAX);
     e->rule.reason_comment = arena_slice(rd->rules->a, rd->l.word);
     rd->no_memory |= e->rule.reason_comment.p == NULL;

@@ -3,9 +3,9 @@
 #include "report/aggregate_xml.h"
 #include "base/strbuf.h"
 #include "mail/utf8.h"
+#include "report/member.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <libxml/xmlwriter.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,13 +83,6 @@ number(struct aggregate_xml *x, const char *name, int64_t v)
     end(x);
 }
 
-static slice
-member(const json_t *o, const char *name)
-{
-    const json_t *v = json_object_get(o, name);
-    return json_is_string(v) ? (slice){ json_string_value(v), json_string_length(v) } : SLICE_EMPTY;
-}
-
 /* One of the words of the schema, the first being what stands for anything else. */
 static void
 word(struct aggregate_xml *x, const char *name, slice s, const char *words)
@@ -130,13 +123,13 @@ policy_published(struct aggregate_xml *x, slice domain, const json_t *p)
     begin(x, "policy_published");
     text(x, "domain", domain);
     text(x, "discovery_method", SLICE("treewalk"));
-    word(x, "p", member(p, "p"), "none quarantine reject");
-    word(x, "sp", member(p, "sp"), "none quarantine reject");
-    word(x, "np", member(p, "np"), "none quarantine reject");
-    text(x, "fo", member(p, "fo"));
-    word(x, "adkim", member(p, "adkim"), "r s");
-    word(x, "aspf", member(p, "aspf"), "r s");
-    word(x, "testing", member(p, "t"), "n y");
+    word(x, "p", member_text(p, "p"), "none quarantine reject");
+    word(x, "sp", member_text(p, "sp"), "none quarantine reject");
+    word(x, "np", member_text(p, "np"), "none quarantine reject");
+    text(x, "fo", member_text(p, "fo"));
+    word(x, "adkim", member_text(p, "adkim"), "r s");
+    word(x, "aspf", member_text(p, "aspf"), "r s");
+    word(x, "testing", member_text(p, "t"), "n y");
     end(x);
 }
 
@@ -177,7 +170,7 @@ aggregate_xml_new(const struct aggregate_about *a, const struct aggregate_sink *
     begin(x, "feedback");
     note(x, xmlTextWriterWriteAttribute(x->w, (const xmlChar *)"xmlns", (const xmlChar *)NAMESPACE));
     text(x, "version", SLICE("1.0"));
-    metadata(x, a, member(policy, "warning"));
+    metadata(x, a, member_text(policy, "warning"));
     policy_published(x, a->domain, policy);
     json_decref(policy);
     return x;
@@ -188,15 +181,15 @@ evaluated(struct aggregate_xml *x, const json_t *row)
 {
     const json_t *why = json_object_get(row, "why");
     begin(x, "policy_evaluated");
-    word(x, "disposition", member(row, "disp"), "none pass quarantine reject");
-    word(x, "dkim", member(row, "dkim"), "fail pass");
-    word(x, "spf", member(row, "spf"), "fail pass");
+    word(x, "disposition", member_text(row, "disp"), "none pass quarantine reject");
+    word(x, "dkim", member_text(row, "dkim"), "fail pass");
+    word(x, "spf", member_text(row, "spf"), "fail pass");
     for (size_t i = 0; i < json_array_size(why); i++) {
         const json_t *one = json_array_get(why, i);
         begin(x, "reason");
-        word(x, "type", member(one, "type"), "other local_policy mailing_list policy_test_mode trusted_forwarder");
-        if (member(one, "comment").n > 0)
-            text(x, "comment", member(one, "comment"));
+        word(x, "type", member_text(one, "type"), "other local_policy mailing_list policy_test_mode trusted_forwarder");
+        if (member_text(one, "comment").n > 0)
+            text(x, "comment", member_text(one, "comment"));
         end(x);
     }
     end(x);
@@ -210,20 +203,20 @@ auth_results(struct aggregate_xml *x, const json_t *row)
     for (size_t i = 0; i < json_array_size(sig); i++) {
         const json_t *one = json_array_get(sig, i);
         begin(x, "dkim");
-        text(x, "domain", member(one, "d"));
-        text(x, "selector", member(one, "s"));
-        word(x, "result", member(one, "r"), "neutral none pass fail policy temperror permerror");
-        if (member(one, "h").n > 0)
-            text(x, "human_result", member(one, "h"));
+        text(x, "domain", member_text(one, "d"));
+        text(x, "selector", member_text(one, "s"));
+        word(x, "result", member_text(one, "r"), "neutral none pass fail policy temperror permerror");
+        if (member_text(one, "h").n > 0)
+            text(x, "human_result", member_text(one, "h"));
         end(x);
     }
     if (json_is_object(mfrom)) {
         begin(x, "spf");
-        text(x, "domain", member(mfrom, "d"));
+        text(x, "domain", member_text(mfrom, "d"));
         text(x, "scope", SLICE("mfrom"));
-        word(x, "result", member(mfrom, "r"), "neutral none pass fail softfail policy temperror permerror");
-        if (member(mfrom, "h").n > 0)
-            text(x, "human_result", member(mfrom, "h"));
+        word(x, "result", member_text(mfrom, "r"), "neutral none pass fail softfail policy temperror permerror");
+        if (member_text(mfrom, "h").n > 0)
+            text(x, "human_result", member_text(mfrom, "h"));
         end(x);
     }
     end(x);
@@ -240,14 +233,14 @@ aggregate_xml_row(struct aggregate_xml *x, slice content, uint64_t messages)
     }
     begin(x, "record");
     begin(x, "row");
-    text(x, "source_ip", member(row, "ip"));
+    text(x, "source_ip", member_text(row, "ip"));
     number(x, "count", (int64_t)messages);
     evaluated(x, row);
     end(x);
     begin(x, "identifiers");
-    text(x, "header_from", member(row, "from"));
+    text(x, "header_from", member_text(row, "from"));
     if (json_object_get(row, "env") != NULL)
-        text(x, "envelope_from", member(row, "env"));
+        text(x, "envelope_from", member_text(row, "env"));
     end(x);
     auth_results(x, row);
     end(x);

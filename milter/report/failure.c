@@ -2,23 +2,16 @@
 
 #include "report/failure.h"
 #include "mail/domain.h"
+#include "report/member.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <string.h>
-
-static slice
-text(const json_t *o, const char *name)
-{
-    const json_t *v = json_object_get(o, name);
-    return json_is_string(v) ? (slice){ json_string_value(v), json_string_length(v) } : SLICE_EMPTY;
-}
 
 /* A value of a field: the entry is ours, but one line it must be. */
 static slice
 field(const json_t *o, const char *name)
 {
-    slice s = text(o, name);
+    slice s = member_text(o, name);
     for (size_t i = 0; i < s.n; i++)
         if (s.p[i] < ' ' || s.p[i] >= 0x7f)
             return slice_head(s, i);
@@ -36,9 +29,9 @@ failure_spf_domain(struct arena *a, slice entry)
 {
     json_t *e = json_loadb(entry.p, entry.n, 0, NULL);
     const json_t *record = json_object_get(e, "record"), *spf = json_object_get(record, "spf");
-    slice domain = text(spf, "domain"), result = text(spf, "result"), out = SLICE_EMPTY;
+    slice domain = member_text(spf, "domain"), result = member_text(spf, "result"), out = SLICE_EMPTY;
     /* Only of an identifier that would align by its name (RFC 9991 4). */
-    if (domain_is_name(domain) && !slice_eq(result, SLICE("pass")) && related(domain, text(e, "author")))
+    if (domain_is_name(domain) && !slice_eq(result, SLICE("pass")) && related(domain, member_text(e, "author")))
         out = arena_slice(a, domain);
     json_decref(e);
     return out;
@@ -56,7 +49,7 @@ failed_signature(const json_t *record, bool aligned_only)
     const json_t *dkim = json_object_get(record, "dkim");
     for (size_t i = 0; i < json_array_size(dkim); i++) {
         const json_t *d = json_array_get(dkim, i);
-        if (!slice_eq(text(d, "result"), SLICE("pass")) && domain_is_name(text(d, "d")) &&
+        if (!slice_eq(member_text(d, "result"), SLICE("pass")) && domain_is_name(member_text(d, "d")) &&
             (!aligned_only || json_is_true(json_object_get(d, "aligned"))))
             return d;
     }
@@ -104,12 +97,12 @@ feedback(struct strbuf *b, const json_t *e, slice kind, int64_t incidents, slice
         strbuf_printf(b, "Original-Mail-From: <%.*s>\n", SLICE_ARG(field(e, "mail_from")));
     strbuf_add_str(b, "Arrival-Date: ");
     mail_date(json_integer_value(json_object_get(record, "time")) / 1000, b);
-    strbuf_printf(b, "\nDelivery-Result: %s\n", delivery_result(text(record, "action")));
+    strbuf_printf(b, "\nDelivery-Result: %s\n", delivery_result(member_text(record, "action")));
     if (incidents > 1)
         strbuf_printf(b, "Incidents: %" PRId64 "\n", incidents);
-    if (d != NULL && domain_is_name(text(d, "s")))
-        strbuf_printf(b, "DKIM-Domain: %.*s\nDKIM-Identity: @%.*s\nDKIM-Selector: %.*s\n", SLICE_ARG(text(d, "d")),
-                      SLICE_ARG(text(d, "d")), SLICE_ARG(text(d, "s")));
+    if (d != NULL && domain_is_name(member_text(d, "s")))
+        strbuf_printf(b, "DKIM-Domain: %.*s\nDKIM-Identity: @%.*s\nDKIM-Selector: %.*s\n", SLICE_ARG(member_text(d, "d")),
+                      SLICE_ARG(member_text(d, "d")), SLICE_ARG(member_text(d, "s")));
     if (spf_record.n > 0) {
         strbuf_printf(b, "SPF-DNS: txt : %.*s :\n \"", SLICE_ARG(field(json_object_get(record, "spf"), "domain")));
         for (size_t i = 0; i < spf_record.n && i < 900; i++)
@@ -124,7 +117,7 @@ failure_message(const struct reporter *who, slice id, slice to, slice entry, int
                 struct strbuf *out)
 {
     json_t *e = json_loadb(entry.p, entry.n, 0, NULL);
-    slice kind = text(e, "kind"), author = text(e, "author");
+    slice kind = member_text(e, "kind"), author = member_text(e, "author");
     if (!domain_is_name(author) || !json_is_object(json_object_get(e, "record")) ||
         (!slice_eq(kind, SLICE("dmarc")) && !slice_eq(kind, SLICE("signature")) && !slice_eq(kind, SLICE("spf")))) {
         json_decref(e);
@@ -140,7 +133,8 @@ failure_message(const struct reporter *who, slice id, slice to, slice entry, int
                   SLICE_ARG(author), SLICE_ARG(who->domain));
     feedback(&fields, e, kind, incidents, spf_record);
     const struct failure_mail m = { .id = id, .author = author, .now = now, .explanation = strbuf_slice(&about),
-                                    .feedback = strbuf_slice(&fields), .headers = text(e, "headers"), .body = text(e, "body") };
+                                    .feedback = strbuf_slice(&fields), .headers = member_text(e, "headers"),
+                                    .body = member_text(e, "body") };
     enum status st = strbuf_status(&about) == ST_OK ? strbuf_status(&fields) : ST_NOMEM;
     if (st == ST_OK)
         mail_failure(who, to, &m, out);

@@ -4,11 +4,11 @@
 #include "mail/domain.h"
 #include "record/failure.h"
 #include "report/destinations.h"
+#include "report/member.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,21 +23,14 @@ struct collecting {
     int64_t now;
 };
 
-static slice
-text(const json_t *o, const char *name)
-{
-    const json_t *v = json_object_get(o, name);
-    return json_is_string(v) ? (slice){ json_string_value(v), json_string_length(v) } : SLICE_EMPTY;
-}
-
 /* One destination: a row of its own, or one more incident of a row that waits.  Inside a transaction. */
 static enum status
 add_destination(struct collecting *c, const json_t *e, slice id, slice entry, slice address)
 {
     int64_t like = 0;
     uint64_t added = 0;
-    const struct store_value v[] = { store_text(address), store_text(text(e, "author")), store_text(text(e, "source")),
-                                     store_text(text(e, "kind")) };
+    const struct store_value v[] = { store_text(address), store_text(member_text(e, "author")),
+                                     store_text(member_text(e, "source")), store_text(member_text(e, "kind")) };
     enum status st = store_query_int(c->store,
         "SELECT count(*) FROM failure WHERE address = $1 AND author = $2 AND source = $3 AND kind = $4 AND state = 'new'", v, COUNT(v),
         0, &like);
@@ -99,8 +92,9 @@ take(struct collecting *c, slice name, slice entry)
     strbuf_printf(&id, "%.*s.failure@%.*s", SLICE_ARG(slice_head(name, name.n - strlen(FAILURE_SUFFIX))), SLICE_ARG(c->submitter));
     enum status st = store_begin(c->store);
     if (st == ST_OK) {
-        bool good = json_is_integer(version) && json_integer_value(version) == 1 && domain_is_name(text(e, "author")) &&
-                    domain_is_name(text(e, "policy_domain")) && text(e, "kind").n > 0 && json_is_object(json_object_get(e, "record"));
+        bool good = json_is_integer(version) && json_integer_value(version) == 1 && domain_is_name(member_text(e, "author")) &&
+                    domain_is_name(member_text(e, "policy_domain")) && member_text(e, "kind").n > 0 &&
+                    json_is_object(json_object_get(e, "record"));
         st = good ? add_entry(c, e, strbuf_slice(&id), entry) : set_aside(c, name, entry);
     }
     if (st == ST_OK)

@@ -4,8 +4,8 @@
 #include "base/netlist.h"
 #include "mail/domain.h"
 #include "report/day.h"
+#include "report/member.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,13 +31,9 @@ static slice
 text(struct reading *rd, const json_t *o, const char *name)
 {
     const json_t *v = json_object_get(o, name);
-    if (v == NULL || json_is_null(v))
-        return SLICE_EMPTY;
-    if (!json_is_string(v)) {
+    if (v != NULL && !json_is_null(v) && !json_is_string(v))
         refuse(rd, name, "is not text");
-        return SLICE_EMPTY;
-    }
-    return (slice){ json_string_value(v), json_string_length(v) };
+    return value_text(v);
 }
 
 static slice
@@ -119,9 +115,8 @@ methods(struct reading *rd, struct line *l)
         d->pass = slice_eq(d->result, SLICE("pass"));
     }
     l->arc_trusted = flag(rd, arc, "trusted");
-    const json_t *newest = json_array_get(json_object_get(arc, "sealers"), 0);
-    if (l->arc_trusted && json_is_string(newest))
-        l->sealer = (slice){ json_string_value(newest), json_string_length(newest) };
+    if (l->arc_trusted)
+        l->sealer = value_text(json_array_get(json_object_get(arc, "sealers"), 0));
     if (l->sealer.n > 0 && !domain_is_name(l->sealer))
         refuse(rd, "sealers", "is no domain name");
 }

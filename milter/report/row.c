@@ -2,19 +2,12 @@
 
 #include "report/row.h"
 #include "base/jsonw.h"
+#include "report/member.h"
 
-#include <jansson.h>
 #include <string.h>
 
 #define HUMAN_MAX 200   /* octets of a comment or human_result: a remark, no essay */
 #define MAX_RUA 20      /* of those the first 10 that may be used are */
-
-static slice
-member(const json_t *o, const char *name)
-{
-    const json_t *v = json_object_get(o, name);
-    return json_is_string(v) ? (slice){ json_string_value(v), json_string_length(v) } : SLICE_EMPTY;
-}
 
 bool
 row_reportable(const struct line *l)
@@ -122,23 +115,23 @@ void
 row_policy_text(const struct line *l, struct strbuf *out)
 {
     const json_t *p = l->published, *rua = json_object_get(p, "rua");
-    slice policy = or_default(member(p, "p"), SLICE("none")); /* RFC 9989 4.7: p missing, rua there */
-    slice sub = or_default(member(p, "sp"), policy);
+    slice policy = or_default(member_text(p, "p"), SLICE("none")); /* RFC 9989 4.7: p missing, rua there */
+    slice sub = or_default(member_text(p, "sp"), policy);
     jsonw_open(out, NULL, '{');
     jsonw_text(out, "p", policy);
     jsonw_text(out, "sp", sub);
-    jsonw_text(out, "np", or_default(member(p, "np"), sub));
-    jsonw_text(out, "adkim", or_default(member(p, "adkim"), SLICE("r")));
-    jsonw_text(out, "aspf", or_default(member(p, "aspf"), SLICE("r")));
-    jsonw_text(out, "t", or_default(member(p, "t"), SLICE("n")));
-    jsonw_text(out, "fo", slice_head(or_default(member(p, "fo"), SLICE("0")), HUMAN_MAX));
-    if (member(p, "warning").n > 0)
-        jsonw_text(out, "warning", slice_head(member(p, "warning"), HUMAN_MAX));
+    jsonw_text(out, "np", or_default(member_text(p, "np"), sub));
+    jsonw_text(out, "adkim", or_default(member_text(p, "adkim"), SLICE("r")));
+    jsonw_text(out, "aspf", or_default(member_text(p, "aspf"), SLICE("r")));
+    jsonw_text(out, "t", or_default(member_text(p, "t"), SLICE("n")));
+    jsonw_text(out, "fo", slice_head(or_default(member_text(p, "fo"), SLICE("0")), HUMAN_MAX));
+    if (member_text(p, "warning").n > 0)
+        jsonw_text(out, "warning", slice_head(member_text(p, "warning"), HUMAN_MAX));
     jsonw_open(out, "rua", '[');
     for (size_t i = 0; i < json_array_size(rua) && i < MAX_RUA; i++) {
-        const json_t *u = json_array_get(rua, i);
-        if (json_is_string(u) && json_string_length(u) <= 2048)
-            jsonw_text(out, NULL, (slice){ json_string_value(u), json_string_length(u) });
+        slice uri = value_text(json_array_get(rua, i));
+        if (uri.n > 0 && uri.n <= 2048)
+            jsonw_text(out, NULL, uri);
     }
     jsonw_close(out, ']');
     jsonw_close(out, '}');

@@ -1,21 +1,12 @@
 #include "spf/identity.h"
 #include "mail/domain.h"
 
-static bool
-is_printable(slice s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] < 0x20 || s.p[i] > 0x7e)
-            return false;
-    return true;
-}
-
 /* As %{h} shows it: what the client said, but in A-labels (RFC 8616 4). */
 static enum status
 helo_text(struct arena *a, slice helo, slice *out)
 {
     *out = helo;
-    if (is_printable(helo))
+    if (slice_is_printable(helo))
         return ST_OK;
     enum status st = domain_from_text(a, helo, out);
     return st == ST_SYNTAX ? ST_OK : st;
@@ -46,8 +37,8 @@ spf_identity_of(struct arena *a, const struct spf_request *rq, struct spf_identi
     else if (rq->client.family == 0)
         id.why_none = "the client has no IP address";
     id.facts.domain = id.facts.sender_domain = st == ST_OK ? name : SLICE_EMPTY;
-    id.local_usable = is_printable(id.facts.local);
-    id.helo_usable = is_printable(id.facts.helo);
+    id.local_usable = slice_is_printable(id.facts.local);
+    id.helo_usable = slice_is_printable(id.facts.helo);
     *out = id;
     return ST_OK;
 }

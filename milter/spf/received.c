@@ -14,15 +14,6 @@ struct field {
     bool pairs;        /* one has been written */
 };
 
-static bool
-is_printable(slice s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] < 0x20 || s.p[i] > 0x7e)
-            return false;
-    return true;
-}
-
 /* RFC 5322 3.2.3 */
 static bool
 is_dot_atom(slice s)
@@ -52,7 +43,7 @@ add_escaped(struct strbuf *b, slice s, const char *special)
 static void
 add_pair(struct field *f, const char *key, slice value)
 {
-    if (value.n == 0 || value.n > VALUE_MAX || !is_printable(value))
+    if (value.n == 0 || value.n > VALUE_MAX || !slice_is_printable(value))
         return;
     bool fold = f->out.n - f->line_start + strlen(key) + value.n + 4 > LINE_MAX_OCTETS;
     if (f->pairs)
@@ -110,7 +101,7 @@ add_comment(struct field *f, const struct spf_request *rq, const struct spf_outc
         break;
     }
     slice s = strbuf_slice(&text);
-    if (s.n <= COMMENT_MAX && is_printable(s)) {
+    if (s.n <= COMMENT_MAX && slice_is_printable(s)) {
         strbuf_add_str(&f->out, "\n\t");
         f->line_start = f->out.n - 1;
         strbuf_add_char(&f->out, '(');
