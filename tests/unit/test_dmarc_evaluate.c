@@ -139,6 +139,12 @@ static const struct {
       "none - none - ?", "nn" },
     { "bad sp, rua", "_dmarc.example.com TXT \"v=DMARC1; p=reject; sp=x; rua=mailto:d@example.com\"\n", "example.com",
       "none -", "", "fail none none example.com ?", "nn" },
+    { "bad p, a good sp below", "_dmarc.example.com TXT \"v=DMARC1; p=bogus; sp=reject; rua=mailto:d@example.com\"\na.example.com A 192.0.2.1\n",
+      "a.example.com", "none -", "", "fail none none example.com ?", "nn" },
+    { "no p, a good np below", "_dmarc.example.com TXT \"v=DMARC1; np=reject; rua=mailto:d@example.com\"\n", "a.example.com",
+      "none -", "", "fail none none example.com ?", "nn" },
+    { "bad np, a good sp below", "_dmarc.example.com TXT \"v=DMARC1; p=none; sp=reject; np=x; rua=mailto:d@example.com\"\n",
+      "a.example.com", "none -", "", "fail none none example.com ?", "nn" },
     /* t=y: one level below (4.7) */
     { "t=y reject", "_dmarc.example.com TXT \"v=DMARC1; p=reject; t=y\"\n", "example.com", "none -", "",
       "fail reject quarantine example.com ?", "nn" },

@@ -193,6 +193,8 @@ test_compare(void **state)
           "x.a.example", "x.a.example", NULL },
         { "siblings under a domain without a record", "_dmarc.x.a.example TXT \"v=DMARC1; p=reject\"\n", "x.a.example",
           "y.a.example", "list: dmarc=pass disposition=none org=a.example; by the walk: dmarc=fail disposition=reject" },
+        { "the organization's sp (RFC 7489 6.3)", "_dmarc.a.example TXT \"v=DMARC1; p=reject; sp=none\"\n", "x.a.example",
+          "elsewhere.com", NULL },
         { "trouble: nothing can be compared", "$STATUS _dmarc.a.example TXT servfail\n", "x.a.example", "x.a.example", NULL },
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
