@@ -39,6 +39,7 @@ struct options {
     const char *file;
     const char *overrides[OVERRIDES_MAX];
     char *made[3]; /* those of -p, -P, -u */
+    char *absolute; /* the file of -c, where it was given by a relative path */
     size_t n_overrides, n_made;
     bool foreground, check, verbose;
 };
@@ -193,6 +194,16 @@ finish(struct service *s)
     return atomic_load(&n->connections) == 0;
 }
 
+/* A start that fails late leaves nothing behind either. */
+static int
+not_served(struct service *s, const struct config *c, struct pidfile *pid, struct strbuf *errors, int status)
+{
+    service_free(s);
+    listener_close(c);
+    pidfile_remove(pid);
+    return complain(errors, status);
+}
+
 /* With everything open and every right given up. */
 static int
 serve(const struct options *o, struct config *c, struct keyholder_launcher *launcher, struct background *b, struct pidfile *pid,
@@ -208,20 +219,19 @@ serve(const struct options *o, struct config *c, struct keyholder_launcher *laun
     unsigned connections = connections_possible(c);
     struct service *s = service_new(&setup, config_acquire(c), errors);
     if (s == NULL)
-        return complain(errors, EX_CONFIG);
+        return not_served(NULL, c, pid, errors, EX_CONFIG);
     fputs(strbuf_str(errors), stderr); /* what it can do without */
+    strbuf_clear(errors);
     listener_limit(connections, service_counters(s));
     /* while we make up our mind the MTA has nothing to say */
     if (!reload_start(s, c->idle_timeout_s + 2 * c->message_timeout_ms / 1000)) {
-        fputs("vidimus-milter: cannot start a thread\n", stderr);
-        service_free(s);
-        return EX_OSERR;
+        strbuf_add_str(errors, "vidimus-milter: cannot start a thread\n");
+        return not_served(s, c, pid, errors, EX_OSERR);
     }
     struct metrics *metrics = NULL;
-    if (c->metrics_listen != NULL && (metrics = metrics_start(s, c->metrics_listen, errors)) == NULL) {
+    if (c->metrics_listen != NULL && (metrics = metrics_start(s, c, errors)) == NULL) {
         reload_stop();
-        service_free(s);
-        return complain(errors, EX_UNAVAILABLE);
+        return not_served(s, c, pid, errors, EX_UNAVAILABLE);
     }
     say_started(s, c, connections);
     listener_log_to(s);
@@ -263,7 +273,7 @@ start(const struct options *o, struct config *c, struct strbuf *errors)
     struct identity who;
     struct background b;
     struct pidfile pid;
-    if (!privileges_find(c->user_id, &who, errors))
+    if (!privileges_find(c, &who, errors))
         return complain(errors, EX_NOUSER);
     if (!background_enter(&b, o->foreground)) {
         perror("vidimus-milter: into the background");
@@ -271,7 +281,7 @@ start(const struct options *o, struct config *c, struct strbuf *errors)
     }
     reload_block_signals();
     umask((mode_t)c->umask);
-    if (!pidfile_write(&pid, c->pid_file, errors))
+    if (!pidfile_write(&pid, c, errors))
         return complain(errors, EX_CANTCREAT);
     int rc = EX_UNAVAILABLE;
     if (callbacks_register() && listener_open(c, who.change ? who.uid : (uid_t)-1, who.gid, errors)) {
@@ -290,21 +300,53 @@ start(const struct options *o, struct config *c, struct strbuf *errors)
     return complain(errors, rc);
 }
 
+/* The first time the configuration is read by root, on every reload by the user of UserID. */
+static void
+check_reload(const struct options *o, const struct identity *who, struct strbuf *errors)
+{
+    struct config *again = NULL;
+    size_t before = errors->n;
+    if (!who->change)
+        return;
+    (void)config_load(o->file, o->overrides, o->n_overrides, errors, &again);
+    config_release(again);
+    if (errors->n > before)
+        strbuf_printf(errors, "vidimus-milter: a reload reads these files as user %s\n", who->name);
+}
+
 static int
-check(struct config *c, struct strbuf *errors)
+check(const struct options *o, struct config *c, struct strbuf *errors)
 {
     struct identity who;
-    (void)privileges_find(c->user_id, &who, errors);
-    (void)listener_check(c, errors);
-    (void)service_check(c, errors);
+    bool known = privileges_find(c, &who, errors);
+    (void)service_check(c, known ? &who : NULL, errors);
+    if (known)
+        check_reload(o, &who, errors);
     if (c->metrics_listen != NULL)
-        (void)metrics_check(c->metrics_listen, errors);
+        (void)metrics_check(c, errors);
     if (c->sandbox && !sandbox_known())
         fputs("vidimus-milter: note: built without libseccomp, there is no sandbox\n", stderr);
     if (errors->n > 0)
         return complain(errors, EX_CONFIG);
     puts("vidimus-milter: the configuration is right");
     return EX_OK;
+}
+
+/* In the background the working folder is another one, and a reload has to find the file again.  NULL: no memory. */
+static const char *
+absolute(struct options *o)
+{
+    char *here = o->file[0] == '/' ? NULL : getcwd(NULL, 0);
+    if (here == NULL)
+        return o->file;
+    size_t n = strlen(here) + strlen(o->file) + 2;
+    char *path = malloc(n);
+    if (path != NULL) {
+        snprintf(path, n, "%s/%s", here, o->file);
+        o->absolute = path;
+    }
+    free(here);
+    return path;
 }
 
 int
@@ -317,9 +359,11 @@ main(int argc, char **argv)
     if (rc != EX_OK)
         return rc < 0 ? EX_OK : rc;
     strbuf_init(&errors, 0);
+    if (!o.foreground && !o.check && (o.file = absolute(&o)) == NULL)
+        return EX_OSERR;
     switch (config_load(o.file, o.overrides, o.n_overrides, &errors, &c)) {
     case ST_OK:
-        rc = o.check ? check(c, &errors) : start(&o, c, &errors);
+        rc = o.check ? check(&o, c, &errors) : start(&o, c, &errors);
         break;
     case ST_NOMEM:
         rc = complain(&errors, EX_OSERR);
@@ -334,6 +378,7 @@ main(int argc, char **argv)
     config_release(c);
     for (size_t i = 0; i < o.n_made; i++)
         free(o.made[i]);
+    free(o.absolute);
     strbuf_clear(&errors);
     return rc;
 }

@@ -95,6 +95,12 @@ enum status config_load(const char *file, const char *const *overrides, size_t n
                         struct config **out);
 /* OnTempError, or OnError where that is what it says. */
 enum trouble_action config_on_temp_error(const struct config *c);
+/* A problem with the value of an option that shows when it is used, in the form of config_load()'s:
+ * "file:line: Option: what is wrong".  "-o" stands for an override, "default" where nothing sets the option. */
+void config_problem(const struct config *c, const char *option, struct strbuf *errors, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Whether the file an option names can be read; if not, that is said. */
+bool config_can_read(const struct config *c, const char *option, const char *path, struct strbuf *errors);
 struct config *config_acquire(struct config *c);
 void config_release(struct config *c); /* NULL is fine */
 

@@ -47,7 +47,7 @@ bool config_read_number(enum option_type type, slice text, uint64_t *out);
 struct snapshot {
     struct config config; /* first: a struct config * is a struct snapshot * */
     struct arena *arena;  /* everything but the netlists */
-    slice *text;          /* of each option as it was given, for the dump */
+    struct setting *settings; /* of each option; what is not set is at its default */
 };
 
 #endif

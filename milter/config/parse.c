@@ -59,7 +59,7 @@ config_read_file(struct arena *a, const char *path)
 static void
 add_problem(struct loading *l, const char *fmt, va_list ap)
 {
-    char text[512];
+    char text[1200];
     vsnprintf(text, sizeof(text), fmt, ap);
     /* the file is not mail, but what is wrong with it may be that it is no text */
     for (char *p = text; *p != '\0'; p++)

@@ -5,7 +5,13 @@
 
 #include "config/load.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 /* What a single option cannot know. */
 static void
@@ -39,8 +45,8 @@ snapshot_new(void)
         return NULL;
     atomic_init(&s->config.references, 1);
     s->arena = arena_new(0);
-    s->text = s->arena == NULL ? NULL : arena_array(s->arena, option_count, sizeof(*s->text));
-    if (s->text == NULL) {
+    s->settings = s->arena == NULL ? NULL : arena_array(s->arena, option_count, sizeof(*s->settings));
+    if (s->settings == NULL) {
         arena_free(s->arena);
         free(s);
         return NULL;
@@ -52,10 +58,8 @@ snapshot_new(void)
 static void
 fill(struct loading *l, struct snapshot *s)
 {
-    for (size_t i = 0; i < option_count && !l->no_memory; i++) {
+    for (size_t i = 0; i < option_count && !l->no_memory; i++)
         config_set_field(l, &s->config, i);
-        s->text[i] = l->settings[i].is_set ? l->settings[i].value : slice_from(option_table[i].def);
-    }
     if (l->problems == 0 && !l->no_memory)
         check_together(l, &s->config);
 }
@@ -66,10 +70,8 @@ config_load(const char *file, const char *const *overrides, size_t n_overrides, 
     struct snapshot *s = snapshot_new();
     if (s == NULL)
         return ST_NOMEM;
-    struct loading l = { .arena = s->arena, .errors = errors };
-    l.settings = arena_array(s->arena, option_count, sizeof(*l.settings));
-    l.no_memory = l.settings == NULL;
-    if (!l.no_memory && file != NULL)
+    struct loading l = { .arena = s->arena, .settings = s->settings, .errors = errors };
+    if (file != NULL)
         config_parse_file(&l, file);
     for (size_t i = 0; i < n_overrides && !l.no_memory; i++)
         config_parse_override(&l, overrides[i]);
@@ -83,6 +85,31 @@ config_load(const char *file, const char *const *overrides, size_t n_overrides, 
     }
     *out = &s->config;
     return ST_OK;
+}
+
+void
+config_problem(const struct config *c, const char *option, struct strbuf *errors, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    struct loading l = { .settings = ((const struct snapshot *)c)->settings, .errors = errors };
+    setting_problem(&l, option_find(slice_from(option)), "%s: %s", option, text);
+}
+
+bool
+config_can_read(const struct config *c, const char *option, const char *path, struct strbuf *errors)
+{
+    char octet;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* access() would ask for the real user */
+    bool readable = fd >= 0 && read(fd, &octet, 1) >= 0;
+    if (!readable)
+        config_problem(c, option, errors, "cannot read %s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return readable;
 }
 
 enum trouble_action

@@ -344,6 +344,10 @@ add_file(struct loading *l, struct list_target *t, slice path)
         l->no_memory = true;
         return;
     }
+    if (name[0] != '/') { /* the daemon's folder is another one in the background */
+        setting_problem(l, t->option, "%s: \"file:%.200s\" does not name a file by its absolute path", d->name, name);
+        return;
+    }
     slice text = config_read_file(l->arena, name);
     if (text.p == NULL) {
         setting_problem(l, t->option, "%s: cannot read %s: %s", d->name, name, strerror(errno));

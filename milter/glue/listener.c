@@ -142,6 +142,8 @@ libmilter_says(int priority, const char *fmt, va_list ap)
         fprintf(stderr, "vidimus-milter: %s\n", text);
         return;
     }
+    if (listener_stopped_at_ms() != 0)
+        priority = 7; /* LOG_DEBUG: what it says of the socket that sigwait() closed is no trouble */
     int p = priority & 7;
     log_event(g->log, p <= 3 ? LOG_LEVEL_ERROR : p == 4 ? LOG_LEVEL_WARNING : p <= 6 ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, SLICE_EMPTY,
               "event", "libmilter", "text", text, (char *)NULL);
@@ -209,42 +211,42 @@ find_listening(void)
 
 /* ---- opening ---- */
 
-static const char *
-unix_path(const struct config *c)
+const char *
+listener_path(const struct config *c)
 {
     return strncmp(c->socket, "local:", 6) == 0 ? c->socket + 6 : NULL;
 }
 
 /* A socket nobody listens on any more may go; anything else stays. */
 static bool
-clear_the_way(const char *path, bool remove, struct strbuf *errors)
+clear_the_way(const struct config *c, const char *path, struct strbuf *errors)
 {
     struct stat st;
     if (lstat(path, &st) != 0) {
         if (errno == ENOENT)
             return true;
-        strbuf_printf(errors, "Socket: %s: %s\n", path, strerror(errno));
+        config_problem(c, "Socket", errors, "%s: %s", path, strerror(errno));
         return false;
     }
     if (!S_ISSOCK(st.st_mode)) {
-        strbuf_printf(errors, "Socket: %s exists and is no socket\n", path);
+        config_problem(c, "Socket", errors, "%s exists and is no socket", path);
         return false;
     }
     struct sockaddr_un a = { .sun_family = AF_UNIX };
     strncpy(a.sun_path, path, sizeof(a.sun_path) - 1);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
-        strbuf_printf(errors, "Socket: %s\n", strerror(errno));
+        config_problem(c, "Socket", errors, "%s", strerror(errno));
         return false;
     }
     int refused = connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0 ? errno : 0;
     close(fd);
     if (refused != ECONNREFUSED) {
-        strbuf_printf(errors, "Socket: a daemon is listening on %s already\n", path);
+        config_problem(c, "Socket", errors, "a daemon is listening on %s already", path);
         return false;
     }
-    if (remove && unlink(path) != 0) {
-        strbuf_printf(errors, "Socket: cannot remove the dead socket %s: %s\n", path, strerror(errno));
+    if (unlink(path) != 0) {
+        config_problem(c, "Socket", errors, "cannot remove the dead socket %s: %s", path, strerror(errno));
         return false;
     }
     return true;
@@ -265,13 +267,13 @@ read_timeout(const struct config *c)
 bool
 listener_open(const struct config *c, uid_t uid, gid_t gid, struct strbuf *errors)
 {
-    const char *path = unix_path(c);
-    if (path != NULL && !clear_the_way(path, true, errors))
+    const char *path = listener_path(c);
+    if (path != NULL && !clear_the_way(c, path, errors))
         return false;
     (void)smfi_setbacklog(BACKLOG);
     (void)smfi_settimeout((int)read_timeout(c));
     if (smfi_setconn(c->socket) != MI_SUCCESS || smfi_opensocket(false) != MI_SUCCESS) {
-        strbuf_printf(errors, "Socket: cannot listen on %s%s%s\n", c->socket, errno != 0 ? ": " : "", errno != 0 ? strerror(errno) : "");
+        config_problem(c, "Socket", errors, "cannot listen on %s%s%s", c->socket, errno != 0 ? ": " : "", errno != 0 ? strerror(errno) : "");
         return false;
     }
     gate.fd = find_listening();
@@ -279,35 +281,16 @@ listener_open(const struct config *c, uid_t uid, gid_t gid, struct strbuf *error
     if (path == NULL && gate.fd >= 0) /* what is accepted inherits it */
         (void)setsockopt(gate.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     if (path != NULL && uid != (uid_t)-1 && lchown(path, uid, gid) != 0) {
-        strbuf_printf(errors, "Socket: cannot give %s to user %u, group %u: %s\n", path, (unsigned)uid, (unsigned)gid, strerror(errno));
+        config_problem(c, "Socket", errors, "cannot give %s to user %u, group %u: %s", path, (unsigned)uid, (unsigned)gid, strerror(errno));
         return false;
     }
     return true;
 }
 
-bool
-listener_check(const struct config *c, struct strbuf *errors)
-{
-    const char *path = unix_path(c);
-    if (path == NULL)
-        return true; /* a daemon may well be listening there now */
-    char *folder = strdup(path);
-    if (folder == NULL)
-        return false;
-    char *slash = strrchr(folder, '/');
-    slash[slash == folder ? 1 : 0] = '\0';
-    struct stat st;
-    bool good = stat(folder, &st) == 0 && S_ISDIR(st.st_mode);
-    if (!good)
-        strbuf_printf(errors, "Socket: there is no folder %s\n", folder);
-    free(folder);
-    return good;
-}
-
 void
 listener_close(const struct config *c)
 {
-    const char *path = unix_path(c);
+    const char *path = listener_path(c);
     if (path != NULL)
         (void)unlink(path);
 }

@@ -17,8 +17,7 @@ struct service;
 /* Opens c->socket, after callbacks_register().  A unix socket left behind by a dead daemon is replaced, a live one is not;
  * it is given to uid and gid where these are not (uid_t)-1.  False: `errors` says why. */
 bool listener_open(const struct config *c, uid_t uid, gid_t gid, struct strbuf *errors);
-/* Whether it could be opened, without opening it (-n). */
-bool listener_check(const struct config *c, struct strbuf *errors);
+const char *listener_path(const struct config *c); /* of a unix socket; NULL: it is no such socket */
 /* From now on: at most that many connections at once, further ones wait in the backlog of the socket. */
 void listener_limit(unsigned maximum, struct counters *n);
 /* Whose log takes libmilter's own messages; before, and with NULL, standard error does. */

@@ -30,8 +30,9 @@ union address {
 };
 
 static bool
-parse(const char *listen, union address *out, struct strbuf *errors)
+parse(const struct config *c, union address *out, struct strbuf *errors)
 {
+    const char *listen = c->metrics_listen;
     char host[INET6_ADDRSTRLEN] = "127.0.0.1";
     slice text = slice_from(listen), port = text;
     size_t colon = slice_rfind(text, ':');
@@ -60,15 +61,15 @@ parse(const char *listen, union address *out, struct strbuf *errors)
         return true;
     }
 bad:
-    strbuf_printf(errors, "MetricsListen: \"%.100s\" is none of: ADDRESS:PORT, [IPV6]:PORT, PORT\n", listen);
+    config_problem(c, "MetricsListen", errors, "\"%.100s\" is none of: ADDRESS:PORT, [IPV6]:PORT, PORT", listen);
     return false;
 }
 
 bool
-metrics_check(const char *listen, struct strbuf *errors)
+metrics_check(const struct config *c, struct strbuf *errors)
 {
     union address a;
-    return parse(listen, &a, errors);
+    return parse(c, &a, errors);
 }
 
 static enum MHD_Result
@@ -112,10 +113,10 @@ handle(void *arg, struct MHD_Connection *c, const char *url, const char *method,
 }
 
 struct metrics *
-metrics_start(struct service *s, const char *listen, struct strbuf *errors)
+metrics_start(struct service *s, const struct config *c, struct strbuf *errors)
 {
     union address a;
-    struct metrics *m = parse(listen, &a, errors) ? calloc(1, sizeof(*m)) : NULL;
+    struct metrics *m = parse(c, &a, errors) ? calloc(1, sizeof(*m)) : NULL;
     if (m == NULL)
         return NULL;
     m->service = s;
@@ -125,7 +126,7 @@ metrics_start(struct service *s, const char *listen, struct strbuf *errors)
                                  (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S, MHD_OPTION_END);
     if (m->daemon != NULL)
         return m;
-    strbuf_printf(errors, "MetricsListen: cannot listen on %s: %s\n", listen, strerror(errno));
+    config_problem(c, "MetricsListen", errors, "cannot listen on %s: %s", c->metrics_listen, strerror(errno));
     free(m);
     return NULL;
 }
@@ -142,17 +143,17 @@ metrics_stop(struct metrics *m)
 #else
 
 bool
-metrics_check(const char *listen, struct strbuf *errors)
+metrics_check(const struct config *c, struct strbuf *errors)
 {
-    strbuf_printf(errors, "MetricsListen %s: this program was built without libmicrohttpd\n", listen);
+    config_problem(c, "MetricsListen", errors, "this program was built without libmicrohttpd");
     return false;
 }
 
 struct metrics *
-metrics_start(struct service *s, const char *listen, struct strbuf *errors)
+metrics_start(struct service *s, const struct config *c, struct strbuf *errors)
 {
     (void)s;
-    (void)metrics_check(listen, errors);
+    (void)metrics_check(c, errors);
     return NULL;
 }
 

@@ -8,15 +8,16 @@
 #include <stdbool.h>
 
 #include "base/strbuf.h"
+#include "config/config.h"
 
 struct metrics;
 struct service;
 
-/* "ADDRESS:PORT", "[IPV6]:PORT" or "PORT" on 127.0.0.1.  NULL: `errors` says why. */
-struct metrics *metrics_start(struct service *s, const char *listen, struct strbuf *errors);
+/* MetricsListen of `c`: "ADDRESS:PORT", "[IPV6]:PORT" or "PORT" on 127.0.0.1.  NULL: `errors` says why. */
+struct metrics *metrics_start(struct service *s, const struct config *c, struct strbuf *errors);
 void metrics_stop(struct metrics *m); /* NULL is fine */
 /* Whether metrics_start() would understand it (-n). */
-bool metrics_check(const char *listen, struct strbuf *errors);
+bool metrics_check(const struct config *c, struct strbuf *errors);
 
 /* The text exposition format 0.0.4 (metrics_text.c). */
 void metrics_text(struct service *s, struct strbuf *out);

@@ -127,7 +127,7 @@ new_resolver(const struct config *c, struct strbuf *errors)
     struct strbuf why;
     strbuf_init(&why, 0);
     if (resolver_network_new(&o, &why, &r) != ST_OK)
-        strbuf_printf(errors, "Nameservers: %s\n", strbuf_str(&why));
+        config_problem(c, "Nameservers", errors, "%s", strbuf_str(&why));
     strbuf_clear(&why);
     return r;
 }
@@ -187,7 +187,7 @@ new_spool(const struct config *c, struct log *log, struct strbuf *errors)
     errno = 0;
     struct spool *spool = spool_open(c, log, &st);
     if (spool == NULL)
-        strbuf_printf(errors, "RecordDirectory: %s cannot be used: %s%s%s\n", c->record_directory, status_name(st),
+        config_problem(c, "RecordDirectory", errors, "%s cannot be used: %s%s%s", c->record_directory, status_name(st),
                       errno != 0 ? ", " : "", errno != 0 ? strerror(errno) : "");
     return spool;
 }

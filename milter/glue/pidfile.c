@@ -11,25 +11,26 @@
 #include <unistd.h>
 
 bool
-pidfile_write(struct pidfile *f, const char *path, struct strbuf *errors)
+pidfile_write(struct pidfile *f, const struct config *c, struct strbuf *errors)
 {
+    const char *path = c->pid_file;
     *f = (struct pidfile){ .path = path, .fd = -1 };
     if (path == NULL)
         return true;
     f->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0644);
     if (f->fd < 0) {
-        strbuf_printf(errors, "PidFile: cannot write %s: %s\n", path, strerror(errno));
+        config_problem(c, "PidFile", errors, "cannot write %s: %s", path, strerror(errno));
         return false;
     }
     char text[32];
     int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
     if (flock(f->fd, LOCK_EX | LOCK_NB) != 0)
-        strbuf_printf(errors, "PidFile: %s is held by another daemon\n", path);
+        config_problem(c, "PidFile", errors, "%s is held by another daemon", path);
     /* the umask is for the socket; everybody may know the number */
     else if (ftruncate(f->fd, 0) == 0 && write(f->fd, text, (size_t)n) == n && fchmod(f->fd, 0644) == 0)
         return true;
     else
-        strbuf_printf(errors, "PidFile: cannot write %s: %s\n", path, strerror(errno));
+        config_problem(c, "PidFile", errors, "cannot write %s: %s", path, strerror(errno));
     close(f->fd);
     f->fd = -1;
     return false;

@@ -7,14 +7,15 @@
 #include <stdbool.h>
 
 #include "base/strbuf.h"
+#include "config/config.h"
 
 struct pidfile {
-    const char *path; /* borrowed; NULL: none */
+    const char *path; /* the configuration's; NULL: none */
     int fd;
 };
 
 /* Locks and writes it.  False: another daemon holds it, or it cannot be written; `errors` says which. */
-bool pidfile_write(struct pidfile *f, const char *path, struct strbuf *errors);
+bool pidfile_write(struct pidfile *f, const struct config *c, struct strbuf *errors);
 void pidfile_remove(struct pidfile *f); /* emptied where it cannot be removed any more */
 
 #endif

@@ -22,11 +22,11 @@ numeric(slice s, unsigned *out)
 }
 
 static bool
-find_user(slice name, struct identity *out, struct strbuf *errors)
+find_user(const struct config *c, slice name, struct identity *out, struct strbuf *errors)
 {
     unsigned number;
     if (name.n == 0 || name.n >= sizeof(out->name)) {
-        strbuf_printf(errors, "UserID: not a user name\n");
+        config_problem(c, "UserID", errors, "\"%.*s\" is not a user name", SLICE_ARG(slice_head(name, 100)));
         return false;
     }
     memcpy(out->name, name.p, name.n);
@@ -44,12 +44,12 @@ find_user(slice name, struct identity *out, struct strbuf *errors)
         out->name[0] = '\0';
         return true;
     }
-    strbuf_printf(errors, "UserID: there is no user \"%s\"\n", out->name);
+    config_problem(c, "UserID", errors, "there is no user \"%s\"", out->name);
     return false;
 }
 
 static bool
-find_group(slice name, struct identity *out, struct strbuf *errors)
+find_group(const struct config *c, slice name, struct identity *out, struct strbuf *errors)
 {
     char text[64];
     unsigned number;
@@ -64,7 +64,7 @@ find_group(slice name, struct identity *out, struct strbuf *errors)
         gr = getgrnam(text);
     }
     if (gr == NULL) {
-        strbuf_printf(errors, "UserID: there is no group \"%.*s\"\n", SLICE_ARG(slice_head(name, 60)));
+        config_problem(c, "UserID", errors, "there is no group \"%.*s\"", SLICE_ARG(slice_head(name, 60)));
         return false;
     }
     out->gid = gr->gr_gid;
@@ -72,22 +72,22 @@ find_group(slice name, struct identity *out, struct strbuf *errors)
 }
 
 bool
-privileges_find(const char *user_id, struct identity *out, struct strbuf *errors)
+privileges_find(const struct config *c, struct identity *out, struct strbuf *errors)
 {
     *out = (struct identity){ .uid = geteuid(), .gid = getegid() };
-    if (user_id == NULL) {
+    if (c->user_id == NULL) {
         if (geteuid() != 0)
             return true;
-        strbuf_add_str(errors, "UserID: started as root, and no user is named to become (to stay root, say UserID root)\n");
+        config_problem(c, "UserID", errors, "started as root, and no user is named to become (to stay root, say UserID root)");
         return false;
     }
     slice user, group;
-    bool with_group = slice_cut(slice_from(user_id), ':', &user, &group);
-    if (!find_user(user, out, errors) || (with_group && !find_group(group, out, errors)))
+    bool with_group = slice_cut(slice_from(c->user_id), ':', &user, &group);
+    if (!find_user(c, user, out, errors) || (with_group && !find_group(c, group, out, errors)))
         return false;
     out->change = geteuid() == 0 && out->uid != 0;
     if (geteuid() != 0 && out->uid != geteuid()) {
-        strbuf_printf(errors, "UserID: started as user %u, which cannot become user %u\n", (unsigned)geteuid(), (unsigned)out->uid);
+        config_problem(c, "UserID", errors, "started as user %u, which cannot become user %u", (unsigned)geteuid(), (unsigned)out->uid);
         return false;
     }
     return true;

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "base/strbuf.h"
+#include "config/config.h"
 
 struct identity {
     bool change; /* false: we are that user already, or none was named and we are not root */
@@ -17,7 +18,7 @@ struct identity {
 };
 
 /* UserID: "user", "user:group" or numbers; NULL: none.  To run as root takes `UserID root`.  False: `errors` says why. */
-bool privileges_find(const char *user_id, struct identity *out, struct strbuf *errors);
+bool privileges_find(const struct config *c, struct identity *out, struct strbuf *errors);
 /* Groups, then group, then user, each checked, and that there is no way back.  Call it before any thread is started. */
 bool privileges_drop(const struct identity *who, struct strbuf *errors);
 

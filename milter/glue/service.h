@@ -13,6 +13,7 @@
 #include "glue/counters.h"
 #include "pipeline/pipeline.h"
 
+struct identity;
 struct keyholder_launcher;
 struct part;
 
@@ -47,7 +48,8 @@ struct generation *service_acquire(struct service *s); /* NULL after service_sto
 void generation_release(struct generation *g); /* NULL is fine */
 struct counters *service_counters(struct service *s);
 
-/* For -n: everything the configuration names is opened as the daemon would, and nothing is kept.  Adds to `errors`. */
-bool service_check(struct config *c, struct strbuf *errors);
+/* For -n: everything the configuration names is opened as the daemon would, keys before and the rest after becoming `who` (NULL:
+ * unknown), and nothing is kept.  Adds to `errors`. */
+bool service_check(struct config *c, const struct identity *who, struct strbuf *errors);
 
 #endif

@@ -31,17 +31,18 @@ run_name(void)
 }
 
 static bool
-load_psl(struct pipeline *p, const char *file, struct strbuf *errors)
+load_psl(struct pipeline *p, const struct config *c, struct strbuf *errors)
 {
+    const char *file = c->public_suffix_list;
     enum status st = dmarc_psl_load(file, &p->psl);
     if (st == ST_OK)
         return true;
     const char *name = file == NULL ? "the system's public suffix list" : file;
     if (st == ST_INTERNAL)
-        strbuf_add_str(errors, "PSLGuard and WalkCompare need libpsl, which this program was built without\n");
+        config_problem(c, c->psl_guard ? "PSLGuard" : "WalkCompare", errors, "needs libpsl, which this program was built without");
     else
-        strbuf_printf(errors, "PublicSuffixList %s: %s; name a list in the form of publicsuffix.org\n", name,
-                      st == ST_SYNTAX ? "cannot be read or holds no rule" : status_name(st));
+        config_problem(c, "PublicSuffixList", errors, "%s: %s; name a list in the form of publicsuffix.org", name,
+                       st == ST_SYNTAX ? "cannot be read or holds no rule" : status_name(st));
     return false;
 }
 
@@ -51,25 +52,27 @@ load_parts(struct pipeline *p, struct strbuf *errors)
     const struct config *c = p->parts.config;
     bool ok = true;
     if (c->rules_file != NULL) {
-        p->rules = rules_load(c->rules_file, errors);
+        p->rules = config_can_read(c, "RulesFile", c->rules_file, errors) ? rules_load(c->rules_file, errors) : NULL;
         ok = ok && p->rules != NULL;
     }
     if (c->trusted_sealers_file != NULL) {
-        p->sealers = sealers_load(c->trusted_sealers_file, errors);
+        p->sealers = config_can_read(c, "TrustedSealers", c->trusted_sealers_file, errors)
+                         ? sealers_load(c->trusted_sealers_file, errors)
+                         : NULL;
         ok = ok && p->sealers != NULL;
     }
     if (c->spf_engine == ENGINE_OTHER && second_spf() == NULL) {
-        strbuf_add_str(errors, "SPFEngine libspf2: this program was built without libspf2; allowed is native\n");
+        config_problem(c, "SPFEngine", errors, "this program was built without libspf2; allowed is native");
         ok = false;
     }
     if (c->dkim_engine == ENGINE_OTHER && second_dkim() == NULL) {
-        strbuf_add_str(errors, "DKIMEngine libopendkim: this program was built without libopendkim; allowed is native\n");
+        config_problem(c, "DKIMEngine", errors, "this program was built without libopendkim; allowed is native");
         ok = false;
     }
     ok = records_check(c, errors) && ok;
     ok = sealing_load(p, errors) && ok;
     if (c->psl_guard || c->walk_compare)
-        ok = load_psl(p, c->public_suffix_list, errors) && ok;
+        ok = load_psl(p, c, errors) && ok;
     return ok;
 }
 

@@ -17,12 +17,12 @@ records_check(const struct config *c, struct strbuf *errors)
     const char *why;
     size_t before = errors->n;
     if (c->history_file != NULL && c->record_directory == NULL)
-        strbuf_add_str(errors, "HistoryFile: is written beside the spool, so RecordDirectory must be set as well\n");
+        config_problem(c, "HistoryFile", errors, "is written beside the spool, so RecordDirectory must be set as well");
     if (c->failure_reports && c->record_directory == NULL)
-        strbuf_add_str(errors, "FailureReports: wait in RecordDirectory, which is not set\n");
+        config_problem(c, "FailureReports", errors, "wait in RecordDirectory, which is not set");
     if (c->failure_reports && !failure_key_usable(c->failure_key_file, &why))
-        strbuf_printf(errors, "FailureKeyFile: %s%s%s\n", c->failure_key_file == NULL ? "" : c->failure_key_file,
-                      c->failure_key_file == NULL ? "FailureReports wants one, and it " : ": ", why);
+        config_problem(c, c->failure_key_file == NULL ? "FailureReports" : "FailureKeyFile", errors, "%s%s%s", c->failure_key_file == NULL ? "" : c->failure_key_file,
+                      c->failure_key_file == NULL ? "wants a FailureKeyFile, which " : ": ", why);
     return errors->n == before;
 }
 

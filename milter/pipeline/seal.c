@@ -23,11 +23,11 @@ check_lists(const struct config *c, struct strbuf *errors)
         bool marked = slice_istarts(item, SLICE("relay:")) || slice_istarts(item, SLICE("transport:"));
         slice plain = item.n > 1 && item.p[0] == '.' ? slice_tail(item, 1) : item;
         if (!marked && !slice_eq(item, SLICE("*")) && domain_from_text(a, plain, &name) != ST_OK)
-            strbuf_printf(errors, "SealFor: \"%s\" is no domain, .domain, relay:HOST, transport:NAME or *\n", c->seal_for.items[i]);
+            config_problem(c, "SealFor", errors, "\"%s\" is no domain, .domain, relay:HOST, transport:NAME or *", c->seal_for.items[i]);
     }
     for (size_t i = 0; i < c->seal_header_checks.n; i++)
         if (!slice_has(slice_from(c->seal_header_checks.items[i]), ':'))
-            strbuf_printf(errors, "SealHeaderChecks: \"%s\" is not like Name:pattern\n", c->seal_header_checks.items[i]);
+            config_problem(c, "SealHeaderChecks", errors, "\"%s\" is not like Name:pattern", c->seal_header_checks.items[i]);
     arena_free(a);
 }
 
@@ -54,9 +54,11 @@ seal_plan_load(const struct config *c, struct signer *signer, struct seal_plan *
         return ST_NOMEM;
     check_lists(c, errors);
     p->config = config_acquire((struct config *)(uintptr_t)c);
-    p->keys = key_table_load(c->key_table, errors);
+    if (config_can_read(c, "KeyTable", c->key_table, errors))
+        p->keys = key_table_load(c->key_table, errors);
     if (p->keys != NULL) {
-        p->signing = signing_table_load(c->signing_table, p->keys, errors);
+        if (config_can_read(c, "SigningTable", c->signing_table, errors))
+            p->signing = signing_table_load(c->signing_table, p->keys, errors);
         check_keys(c, p->keys, signer, errors);
     }
     if (p->keys == NULL || p->signing == NULL || errors->n != before) {
@@ -82,7 +84,8 @@ struct signer *
 seal_local_signer(const struct config *c, bool strict, struct strbuf *errors)
 {
     struct signer_keys list = { 0 };
-    struct key_table *t = c->key_table == NULL ? NULL : key_table_load(c->key_table, errors);
+    bool there = c->key_table != NULL && config_can_read(c, "KeyTable", c->key_table, errors);
+    struct key_table *t = there ? key_table_load(c->key_table, errors) : NULL;
     struct signer *s = t == NULL || key_table_list(t, &list) != ST_OK ? NULL : signer_local_new(&list, !strict, errors);
     key_table_free(t);
     signer_keys_clear(&list);

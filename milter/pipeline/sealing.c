@@ -17,7 +17,8 @@ sealing_load(struct pipeline *p, struct strbuf *errors)
     /* without a signer the tables are nobody's business: `vidimus check` need not be able to read them */
     bool ok = p->parts.signer == NULL || seal_plan_load(c, p->parts.signer, &p->seal_plan, errors) == ST_OK;
     if (c->two_pass_secret_file != NULL) {
-        p->two_pass = two_pass_load(c->two_pass_secret_file, errors);
+        if (config_can_read(c, "TwoPassSecretFile", c->two_pass_secret_file, errors))
+            p->two_pass = two_pass_load(c->two_pass_secret_file, errors);
         ok = ok && p->two_pass != NULL;
     }
     return ok;

@@ -48,10 +48,65 @@ class Options(unittest.TestCase):
         r = run("-n", "-c", "/dev/null", "-o", "UserID=no-such-user", "-o", "RulesFile=/nowhere/rules", "-o", "RecordDirectory=/nowhere/x",
                 "-o", "Socket=unix:/nowhere/s", "-o", "Nameservers=300.1.1.1")
         self.assertEqual(r.returncode, EX_CONFIG)
-        for text in ("UserID: there is no user", "/nowhere/rules", "RecordDirectory: the folder /nowhere", "Socket: there is no folder",
+        for text in ("UserID: there is no user", "/nowhere/rules", "RecordDirectory: the folder /nowhere", "Socket: the folder /nowhere: No such file",
                      "Nameservers: "):
             self.assertIn(text, r.stderr)
         self.assertEqual(run("-n", "-c", "/nowhere.conf").returncode, EX_CONFIG)
+
+    def test_what_is_wrong_is_said_with_file_and_line(self):
+        with tempfile.TemporaryDirectory() as d:
+            conf = d + "/conf"
+            with open(d + "/secret", "w") as f:
+                f.write("short\n")
+            os.chmod(d + "/secret", 0o600)
+            lines = ["# first", "UserID no-such-user", "RulesFile /nowhere/rules", "TrustedSealers /nowhere/sealers", "Nameservers 300.1.1.1",
+                     "RecordDirectory /nowhere/records", "PidFile /nowhere/pid", "Socket unix:/nowhere/s", "MetricsListen abc", "FailureReports yes",
+                     "HistoryFile /nowhere/history", "WalkCompare yes", "PublicSuffixList /nowhere/psl"]
+            with open(conf, "w") as f:
+                f.write("\n".join(lines) + "\n")
+            r = run("-n", "-c", conf)
+            self.assertEqual(r.returncode, EX_CONFIG)
+            for number, line in enumerate(lines, 1):
+                if line[0] not in "#W":
+                    self.assertIn("%s:%d: %s: " % (conf, number, line.split()[0]), r.stderr)
+            with open(conf, "w") as f:
+                f.write("ArcSeal yes\nSealFor a..b\nSealHeaderChecks x\nKeyTable %s/none\nSigningTable %s/none\n" % (d, d))
+            r = run("-n", "-c", conf, *USER)
+            self.assertIn("%s:4: KeyTable: cannot read %s/none: " % (conf, d), r.stderr)
+            # a path that is right in one folder alone is right in none: the daemon and a reload are not in the same
+            r = run("-n", "-c", "/dev/null", "-o", "InternalHosts=file:hosts", *USER)
+            self.assertIn("InternalHosts: \"file:hosts\" does not name a file by its absolute path", r.stderr)
+
+    @unittest.skipUnless(ROOT, "needs root")
+    def test_the_check_reads_as_the_user_of_the_daemon(self):
+        with tempfile.TemporaryDirectory() as d:
+            os.chmod(d, 0o755)
+            rules, conf = d + "/rules", d + "/conf"
+            os.mkdir(d + "/records", 0o755)
+            for path, text in ((rules, "rule a: any -> accept\n"), (conf, "UserID nobody\n")):
+                with open(path, "w") as f:
+                    f.write(text)
+                os.chmod(path, 0o600)
+            r = run("-n", "-c", conf, "-o", "RulesFile=" + rules, "-o", "RecordDirectory=" + d + "/records")
+            self.assertEqual(r.returncode, EX_CONFIG)
+            for text in ("RulesFile: cannot read %s: Permission denied" % rules, "RecordDirectory: the folder %s/records: Permission denied" % d,
+                         "%s: cannot read %s: Permission denied" % (conf, conf), "as user nobody"):
+                self.assertIn(text, r.stderr)
+            os.chmod(rules, 0o644)
+            os.chmod(conf, 0o644)
+            os.chown(d + "/records", pwd.getpwnam("nobody").pw_uid, -1)
+            r = run("-n", "-c", conf, "-o", "RulesFile=" + rules, "-o", "RecordDirectory=" + d + "/records")
+            self.assertEqual((r.returncode, r.stderr), (0, ""))
+
+    @unittest.skipIf(os.path.exists("/run/vidimus"), "the service is installed here")
+    def test_the_folders_of_the_unit_need_not_be_there_yet(self):
+        r = run("-n", "-c", "/dev/null", "-p", "unix:/run/vidimus/s", "-P", "/run/vidimus/pid", *USER)
+        self.assertEqual((r.returncode, r.stderr.count("the systemd unit makes it")), (0, 2), r.stderr)
+
+    def test_a_start_that_fails_late_leaves_nothing(self):
+        with tempfile.TemporaryDirectory() as d:
+            r = run("-f", "-c", "/dev/null", "-p", "unix:" + d + "/s", "-P", d + "/pid", "-o", "RulesFile=/nowhere/rules", *USER)
+            self.assertEqual((r.returncode, os.listdir(d)), (EX_CONFIG, []), r.stderr)
 
     def test_what_fails_before_the_start_says_so(self):
         self.assertEqual(run("-f", "-c", "/dev/null", "-o", "Syslog=no", "-u", "no-such-user").returncode, EX_NOUSER)
@@ -98,6 +153,35 @@ class Options(unittest.TestCase):
                 time.sleep(0.05)
             self.assertFalse(os.path.exists(pid_file))
             self.assertFalse(os.path.exists(d + "/s"))
+
+    def test_a_relative_file_is_found_again_in_the_background(self):
+        with tempfile.TemporaryDirectory() as d:
+            os.chmod(d, 0o755)
+            with open(d + "/conf", "w") as f:
+                f.write("Socket unix:%s/s\nPidFile %s/pid\nSyslog no\n" % (d, d))
+            with open(d + "/log", "w") as log:
+                self.assertEqual(subprocess.run([PROGRAM, "-c", "conf", *USER], cwd=d, stdout=log, stderr=log, timeout=60).returncode, 0)
+            pid = int(read(d + "/pid"))
+            try:
+                os.kill(pid, signal.SIGUSR1)
+                until = time.monotonic() + 15
+                while "event=reload result=" not in read(d + "/log") and time.monotonic() < until:
+                    time.sleep(0.05)
+                self.assertIn("event=reload result=done", read(d + "/log"))
+            finally:
+                os.kill(pid, signal.SIGTERM)
+            until = time.monotonic() + 15
+            while os.path.exists(d + "/pid") and time.monotonic() < until:
+                time.sleep(0.05)
+
+    def test_a_stop_is_no_error(self):
+        with socket.create_server(("127.0.0.1", 0)) as s:
+            port = s.getsockname()[1]
+        for where in (None, "inet:%d@127.0.0.1" % port):
+            with Daemon(options={"Socket": where} if where else {}) as d:
+                self.assertEqual(d.stop(), 0)
+                self.assertIn("event=stop", d.log())
+                self.assertNotIn("error", d.log())
 
     def test_a_dead_socket_is_replaced_and_nothing_else(self):
         with Daemon() as d:
