@@ -2,6 +2,8 @@
 
 #include "report/expire.h"
 #include "base/arena.h"
+#include "base/netlist.h"
+#include "mail/domain.h"
 #include "report/day.h"
 #include "report/suppress.h"
 
@@ -57,19 +59,41 @@ like(struct arena *a, slice target)
     return strbuf_finish(&b, a);
 }
 
+/* As it stands in the store: addresses in canonical text, names as A-labels, all in lower case. */
+static slice
+canonical(struct arena *a, slice target)
+{
+    struct netaddr addr;
+    char ip[NETADDR_TEXT_MAX];
+    slice name;
+    if (netaddr_parse(target, &addr))
+        return arena_slice(a, slice_from(netaddr_text(&addr, ip)));
+    size_t at = slice_rfind(target, '@');
+    if (domain_from_text(a, at < target.n ? slice_tail(target, at + 1) : target, &name) != ST_OK)
+        return arena_lower(a, target);
+    return at == target.n ? name : arena_lower(a, arena_printf(a, "%.*s@%.*s", SLICE_ARG(slice_head(target, at)), SLICE_ARG(name)));
+}
+
 enum status
-expire_target(struct store *s, slice target, struct expired *e)
+expire_target(struct store *s, slice as_given, struct expired *e)
 {
     struct arena *a = arena_new(0);
-    slice quoted = a == NULL ? (slice){ NULL, 0 } : arena_printf(a, "\"%.*s\"", SLICE_ARG(target));
+    slice target = a == NULL ? (slice){ NULL, 0 } : canonical(a, as_given);
+    if (target.p == NULL) {
+        arena_free(a);
+        return ST_NOMEM;
+    }
+    slice quoted = arena_printf(a, "\"%.*s\"", SLICE_ARG(target));
     slice in_json = quoted.p == NULL ? quoted : like(a, quoted);
     slice anywhere = quoted.p == NULL ? quoted : like(a, target);
     *e = (struct expired){ 0 };
     enum status st = in_json.p == NULL || anywhere.p == NULL ? ST_NOMEM : store_begin(s);
     if (st == ST_OK)
-        st = run(s, "DELETE FROM raw WHERE line LIKE $1 ESCAPE '!'", store_text(in_json), &e->raw);
+        st = run(s, "DELETE FROM raw WHERE lower(line) LIKE $1 ESCAPE '!'", store_text(in_json), &e->raw);
     if (st == ST_OK)
-        st = run(s, "DELETE FROM report_row WHERE content LIKE $1 ESCAPE '!'", store_text(in_json), &e->grouped);
+        st = run(s, "DELETE FROM report_row WHERE lower(content) LIKE $1 ESCAPE '!'", store_text(in_json), &e->grouped);
+    if (st == ST_OK) /* of names below it as well: without their policy they are reported no more */
+        st = run(s, "DELETE FROM report_row WHERE domain = $1", store_text(target), &e->grouped);
     if (st == ST_OK)
         st = run(s, "DELETE FROM traffic WHERE author = $1 OR source = $1", store_text(target), &e->grouped);
     if (st == ST_OK)
@@ -77,10 +101,16 @@ expire_target(struct store *s, slice target, struct expired *e)
     if (st == ST_OK)
         st = run(s, "DELETE FROM policy WHERE domain = $1", store_text(target), &e->grouped);
     if (st == ST_OK)
-        st = run(s, "DELETE FROM aside WHERE line LIKE $1 ESCAPE '!'", store_text(anywhere), &e->aside);
+        st = run(s, "DELETE FROM delivery WHERE domain = $1 OR lower(address) = $1", store_text(target), &e->reports);
     if (st == ST_OK)
-        st = run(s, "DELETE FROM failure WHERE body LIKE $1 ESCAPE '!' OR address LIKE $1 ESCAPE '!'", store_text(anywhere),
-                 &e->failures);
+        st = run(s, "DELETE FROM report WHERE domain = $1", store_text(target), &e->reports);
+    if (st == ST_OK)
+        st = run(s, "DELETE FROM aside WHERE lower(line) LIKE $1 ESCAPE '!'", store_text(anywhere), &e->aside);
+    if (st == ST_OK)
+        st = run(s, "DELETE FROM failure WHERE lower(body) LIKE $1 ESCAPE '!' OR lower(address) LIKE $1 ESCAPE '!'",
+                 store_text(anywhere), &e->failures);
+    if (st == ST_OK)
+        st = run(s, "DELETE FROM failure WHERE author = $1 OR source = $1", store_text(target), &e->failures);
     if (st == ST_OK)
         st = run(s, "DELETE FROM suppressed WHERE target = $1", store_text(target), &e->suppressions);
     if (st == ST_OK)

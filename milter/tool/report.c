@@ -88,11 +88,11 @@ make_one(const struct report_options *o, struct reporter_job *j)
     FILE *out = o->output == NULL ? stdout : fopen(o->output, "we");
     struct made m = { 0 };
     if (out == NULL)
-        return report_fail(o, EX_CANTCREAT, strerror(errno));
+        return report_fail_file(o, EX_CANTCREAT, o->output);
     const struct aggregate_sink to = { to_file, out };
     enum status st = reporter_xml(j, o->day, slice_from(o->domain), (slice){ NULL, 0 }, &to, &m);
     if ((o->output != NULL ? fclose(out) : fflush(out)) != 0 && st == ST_OK)
-        return report_fail(o, EX_IOERR, strerror(errno));
+        return report_fail_file(o, EX_IOERR, o->output != NULL ? o->output : "standard output");
     if (st == ST_SYNTAX)
         return report_fail(o, EX_DATAERR, "no mail of that policy domain was seen on that day");
     return st == ST_OK ? EX_OK : report_fail(o, EX_UNAVAILABLE, j->error->n > 0 ? strbuf_str(j->error) : status_name(st));

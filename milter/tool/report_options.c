@@ -1,10 +1,12 @@
 #include "autoconf.h"
 
 #include "tool/report_options.h"
+#include "base/arena.h"
 #include "base/clock.h"
 #include "report/day.h"
 #include "report/schema.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +53,19 @@ read_number(const struct report_options *o, const char *option, uint64_t max, ui
 }
 
 static int
+read_domain(struct report_options *o)
+{
+    struct arena *a = arena_new(0);
+    slice name;
+    enum status st = a == NULL ? ST_NOMEM : domain_from_text(a, slice_from(optarg), &name);
+    if (st == ST_OK)
+        snprintf(o->domain_name, sizeof(o->domain_name), "%.*s", SLICE_ARG(name));
+    arena_free(a);
+    o->domain = o->domain_name;
+    return st == ST_OK ? EX_OK : bad(o, "domain", optarg, "is no domain name");
+}
+
+static int
 take(struct report_options *o, int c)
 {
     uint64_t v = 0;
@@ -63,7 +78,7 @@ take(struct report_options *o, int c)
         o->overrides[o->n_overrides++] = optarg;
         break;
     case O_SPOOL: o->spool = optarg; break;
-    case O_DOMAIN: o->domain = optarg; break;
+    case O_DOMAIN: return read_domain(o);
     case O_OUTPUT: o->output = optarg; break;
     case O_ZONE: o->zone = optarg; break;
     case O_ERASE: o->erase = optarg; break;
@@ -115,6 +130,13 @@ int
 report_fail(const struct report_options *o, int status, const char *what)
 {
     fprintf(stderr, "%s: %s\n", o->command, what);
+    return status;
+}
+
+int
+report_fail_file(const struct report_options *o, int status, const char *file)
+{
+    fprintf(stderr, "%s: %s: %s\n", o->command, file, strerror(errno));
     return status;
 }
 

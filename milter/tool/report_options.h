@@ -5,6 +5,7 @@
 #define VIDIMUS_TOOL_REPORT_OPTIONS_H
 
 #include "config/config.h"
+#include "mail/domain.h"
 #include "report/store.h"
 
 #define REPORT_OPTIONS_MAX_OVERRIDES 64
@@ -15,6 +16,7 @@ struct report_options {
     const char *overrides[REPORT_OPTIONS_MAX_OVERRIDES];
     size_t n_overrides;
     const char *spool, *domain, *output, *zone, *erase, *html;
+    char domain_name[DOMAIN_MAX + 1]; /* what `domain` points to: a name, as the store has it */
     int day, since, until; /* YYYYMMDD; 0: not given */
     unsigned days;         /* 0: not given */
     unsigned limit;
@@ -29,6 +31,7 @@ int report_open(const struct report_options *o, struct config **c, struct store 
 void report_close(struct config *c, struct store *s);
 /* Say on standard error what went wrong; returns the status. */
 int report_fail(const struct report_options *o, int status, const char *what);
+int report_fail_file(const struct report_options *o, int status, const char *file); /* errno says what */
 
 /* A line on the terminal that tells how far it is, once work takes over a second; nothing in a pipe. */
 struct report_progress {

@@ -11,7 +11,6 @@
 #include "tool/report_options.h"
 #include "tool/stats_html.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -181,11 +180,11 @@ write_html(const struct report_options *o, const struct stats *s)
     FILE *f = strcmp(o->html, "-") == 0 ? stdout : fopen(o->html, "we");
     int status = EX_OK;
     if (f == NULL)
-        status = report_fail(o, EX_CANTCREAT, strerror(errno));
+        status = report_fail_file(o, EX_CANTCREAT, o->html);
     else if (strbuf_status(&b) != ST_OK || fwrite(page.p, 1, page.n, f) != page.n || fflush(f) != 0)
-        status = report_fail(o, EX_IOERR, strerror(errno));
+        status = report_fail_file(o, EX_IOERR, o->html);
     if (f != NULL && f != stdout && fclose(f) != 0 && status == EX_OK)
-        status = report_fail(o, EX_IOERR, strerror(errno));
+        status = report_fail_file(o, EX_IOERR, o->html);
     strbuf_clear(&b);
     return status;
 }

@@ -6,6 +6,7 @@ VIDIMUS_ROUNDS=200 for the long run of the kill tests."""
 import collections
 import datetime
 import gzip
+import ipaddress
 import json
 import os
 import random
@@ -571,7 +572,7 @@ def statistics(store):
     equal({a['by']: a['messages'] for a in j['let_through']}['sealer'], sum(x['arc']['trusted'] for x in lines))
     equal(j['days'], [dict(j['total'], day=DAY)])
     author = lines[0]['header_from']
-    equal(json.loads(stats('--json', '--domain', author))['total']['messages'], sum(x['header_from'] == author for x in lines))
+    equal(json.loads(stats('--json', '--domain', author.upper() + '.'))['total']['messages'], sum(x['header_from'] == author for x in lines))
     check(author in stats('--limit', '1000'), 'the table')
     page = stats('--html', '-')
     tree = ET.fromstring(page.replace('<!DOCTYPE html>', '').replace('<meta charset="utf-8">', '').replace(
@@ -592,6 +593,19 @@ def forgetting(store):
     equal(w.number("SELECT count(*) FROM traffic WHERE author = '%s'" % author), 0)
     left = w.number('SELECT count(*) FROM raw')
     equal(left, sum(1 for x in lines if json.dumps(x).count('"%s"' % author) == 0), 'the others stay')
+    w.tool('make')
+    domain, address = store.query('SELECT domain, address FROM delivery ORDER BY domain, address')[0]
+    w.tool('expire', '--erase', domain.upper() + '.')  # as somebody types it who asks to be forgotten
+    for table in ('policy', 'report_row', 'report', 'delivery'):
+        equal(w.number("SELECT count(*) FROM %s WHERE domain = '%s'" % (table, domain)), 0, table)
+    equal(w.number('SELECT count(*) FROM raw WHERE author = \'%s\'' % domain), 0, 'raw')
+    domain, address = store.query('SELECT domain, address FROM delivery ORDER BY domain, address')[0]
+    w.tool('expire', '--erase', address.swapcase())
+    equal(w.number("SELECT count(*) FROM delivery WHERE address = '%s'" % address), 0, 'the address')
+    check(w.number("SELECT count(*) FROM report WHERE domain = '%s'" % domain) > 0, 'but not the domain')
+    source = next(s for s, in store.query('SELECT DISTINCT source FROM traffic ORDER BY source') if ':' in s)
+    w.tool('expire', '--erase', ipaddress.ip_address(source).exploded.upper())
+    equal(w.number("SELECT count(*) FROM traffic WHERE source = '%s'" % source), 0, 'the address of a client')
     w.tool('expire', '--now', str(int(time.time()) + 86400 * 40))
     equal(w.number('SELECT count(*) FROM raw'), 0, 'raw rows after RecordKeep')
     check(w.number('SELECT count(*) FROM traffic') > 0, 'counts are kept longer')
