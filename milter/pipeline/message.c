@@ -274,10 +274,12 @@ message_rcpt_via(struct message *m, slice path, slice transport, slice relay)
     if (st == ST_NOMEM)
         message_note(m, st);
     message_note_recipient(m, st == ST_OK ? box.local_part : SLICE_EMPTY, st == ST_OK ? name : SLICE_EMPTY);
-    if (st != ST_OK)
-        return reply_continue; /* a recipient without a domain is the MTA's business */
-    sealing_recipient(m, &(struct seal_address){ box.local_part, name, transport, relay });
     struct record *r = &m->record;
+    if (st != ST_OK) { /* a recipient without a domain is the MTA's business, but is one */
+        r->rcpt_without_name = true;
+        return reply_continue;
+    }
+    sealing_recipient(m, &(struct seal_address){ box.local_part, name, transport, relay });
     for (size_t i = 0; i < r->n_rcpt_domains; i++)
         if (slice_eq(r->rcpt_domains[i], name))
             return reply_continue;

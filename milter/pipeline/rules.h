@@ -36,8 +36,8 @@ size_t rules_count(const struct rules *r);
 const struct rule *rules_at(const struct rules *r, size_t i);
 
 /* The first rule at or after index *from that fits; *from is then the index after it.  NULL: none; NULL rules hold none.
- * Looked at in the record: client, client_name and iprev, mail_from, mail_from_domain, rcpt_domains, header_from, spf, dkim,
- * arc, arc_trusted, dmarc, list_id, list_traffic.  The trace says which rules did not fit and why. */
+ * Looked at in the record: client, client_name and iprev, mail_from, mail_from_domain, rcpt_domains, rcpt_without_name,
+ * header_from, spf, dkim, arc, arc_trusted, dmarc, list_id, list_traffic.  The trace says which rules did not fit and why. */
 const struct rule *rules_match(const struct rules *r, const struct record *m, size_t *from, struct trace *t);
 
 #endif

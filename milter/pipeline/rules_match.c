@@ -17,14 +17,15 @@ verified_name(const struct record *m)
     return m->iprev == IPREV_PASS ? m->client_name : SLICE_EMPTY;
 }
 
-/* Every recipient's domain: a message to one more recipient must not pull a milder rule over the others. */
+/* Every recipient's domain: a message to one more recipient must not pull a milder rule over the others.  One without a
+ * domain name (RFC 5321 4.1.3, 4.5.1) is in no list of them. */
 static bool
 rcpt_fits(const struct rule_condition *c, const struct record *m)
 {
     for (size_t i = 0; i < m->n_rcpt_domains; i++)
         if (!name_list_has(&c->names, m->rcpt_domains[i]))
             return false;
-    return m->n_rcpt_domains > 0;
+    return m->n_rcpt_domains > 0 && !m->rcpt_without_name;
 }
 
 /* The identifier between "<" and ">" (RFC 2919 2), or the text as it is. */

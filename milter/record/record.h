@@ -38,6 +38,7 @@ struct record {
     bool smtputf8, authenticated;
     const slice *rcpt_domains; /* names, each once */
     size_t n_rcpt_domains;
+    bool rcpt_without_name; /* a recipient that no domain was noted for: <Postmaster>, an address literal */
     uint64_t bytes; /* of header and body as received */
     unsigned ms;    /* MAIL to verdict */
     /* the results; a pointer is NULL where the check was not made */

@@ -374,6 +374,42 @@ the_name_may_come_from_the_mta(void **state)
     strbuf_clear(&errors);
 }
 
+/* A rule on recipients has to know of those that are in no list of domains (RFC 5321 4.1.3, 4.5.1). */
+static void
+recipients_without_a_name_are_noticed(void **state)
+{
+    struct world *w = *state;
+    static const char *const overrides[] = { "AuthservID=mx.test", "IgnoreHosts=" };
+    static const struct {
+        const char *path;
+        bool without_name;
+    } more[] = { { "<c@other.example>", false }, { "<c@b\xc3\xbc" "cher.example>", false }, { "<Postmaster>", true },
+                 { "<c@[192.0.2.25]>", true }, { "<c@[IPv6:2001:db8::25]>", true }, { "c", true } };
+    struct strbuf errors;
+    struct config *c;
+    strbuf_init(&errors, 0);
+    assert_int_equal(config_load(NULL, overrides, COUNT(overrides), &errors, &c), ST_OK);
+    struct pipeline_parts parts = { .config = c, .resolver = w->resolver, .keys = w->keys, .now = 1528637909 };
+    struct pipeline *p = pipeline_new(&parts, &errors);
+    for (size_t i = 0; i < COUNT(more); i++) {
+        struct peer peer = { .name = SLICE("x"), .mta_name = SLICE_EMPTY, .daemon_name = SLICE_EMPTY };
+        netaddr_parse(SLICE("192.0.2.7"), &peer.client);
+        struct message *m = message_new(p, &peer, NULL);
+        message_mail(m, SLICE("<a@bank.example>"), NULL, SLICE_EMPTY);
+        message_rcpt(m, SLICE("<b@receiver.example>"));
+        message_rcpt(m, slice_from(more[i].path));
+        message_header(m, SLICE("From"), SLICE(" a@bank.example"));
+        message_eoh(m);
+        const struct record *r = message_eom(m)->record;
+        if (r->rcpt_without_name != more[i].without_name || r->n_rcpt_domains != (more[i].without_name ? 1 : 2))
+            fail_msg("%s: %d, %zu domains", more[i].path, r->rcpt_without_name, r->n_rcpt_domains);
+        message_free(m);
+    }
+    pipeline_release(p);
+    config_release(c);
+    strbuf_clear(&errors);
+}
+
 /* RFC 7208 8.4, 8.6, 8.7 and RFC 7372 3.2: 550 5.7.23 for a fail, 550 5.7.24 for permerror, 451 4.4.3 for temperror. */
 static void
 spf_refuses_early_where_it_is_told_to(void **state)
@@ -423,6 +459,7 @@ main(void)
         cmocka_unit_test(verdicts_are_those_of_the_rfcs), cmocka_unit_test(chunks_change_nothing),
         cmocka_unit_test(a_message_may_be_given_up_anywhere), cmocka_unit_test(memory_may_end_at_any_point),
         cmocka_unit_test(the_name_may_come_from_the_mta),
+        cmocka_unit_test(recipients_without_a_name_are_noticed),
         cmocka_unit_test(likely_names_are_asked_with_the_record),
         cmocka_unit_test(spf_refuses_early_where_it_is_told_to),
     };

@@ -324,6 +324,10 @@ test_unknown(void **state)
     f.m.mail_from = f.m.mail_from_domain = SLICE_EMPTY;
     assert_true(fits("mail-from <>", &f.m, NULL));
     assert_false(fits("mail-from .example.net", &f.m, NULL));
+    f.m.rcpt_without_name = true; /* one more, at an address literal */
+    assert_false(fits("rcpt .example", &f.m, NULL));
+    f.m.rcpt_without_name = false;
+    assert_true(fits("rcpt .example", &f.m, NULL));
     f.m.n_rcpt_domains = 0;
     assert_false(fits("rcpt .example", &f.m, NULL));
     f.m.arc.status = ARC_FAIL;
