@@ -6,6 +6,7 @@
 #define HEADER    12
 #define RR_FIXED  10
 #define CLASS_IN  1
+#define TYPE_NS   2
 #define TYPE_OPT  41
 #define CHAIN_MAX 16
 
@@ -280,7 +281,7 @@ negative_ttl(const struct message *m, const struct rr *rr, uint32_t *ttl)
 struct sections {
     struct rr *answers;
     size_t n_answers;
-    bool has_soa;
+    bool has_soa, has_ns; /* in the authority section */
     uint32_t negative_ttl;
 };
 
@@ -296,6 +297,7 @@ read_sections(const struct message *m, size_t at, struct sections *s, struct dns
         uint32_t ttl = 0;
         if (!read_rr(m, &at, &rr))
             return false;
+        s->has_ns = s->has_ns || rr.type == TYPE_NS;
         if (rr.type != DNS_SOA || rr.class_ != CLASS_IN)
             continue;
         if (!negative_ttl(m, &rr, &ttl))
@@ -336,11 +338,19 @@ read_head(const struct message *m, enum dns_type type, slice name, struct dns_re
     return at + 4;
 }
 
+/* RFC 2308 2.2: with NS records and no SOA the name servers of a zone are named, and nothing is said about the name.  A
+ * server that neither has authority (AA) nor would ask those itself (RA) cannot serve us. */
+static bool
+is_referral(const struct message *m, const struct sections *s)
+{
+    return s->n_answers == 0 && s->has_ns && !s->has_soa && (m->p[2] & 0x04) == 0 && (m->p[3] & 0x80) == 0;
+}
+
 static bool
 conclude(const struct message *m, const struct sections *s, enum dns_type type, slice name,
          struct dns_reply *out)
 {
-    if (out->rcode != 0 && out->rcode != 3) {
+    if ((out->rcode != 0 && out->rcode != 3) || (out->rcode == 0 && is_referral(m, s))) {
         out->status = DNS_SERVFAIL;
         return true;
     }

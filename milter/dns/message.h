@@ -21,7 +21,7 @@ struct dns_reply {
     unsigned rcode;            /* with the upper bits of the OPT record */
     bool has_opt;
     bool authenticated;        /* the AD bit */
-    enum dns_status status;    /* OK, NODATA, NXDOMAIN, or SERVFAIL for any other RCODE */
+    enum dns_status status;    /* OK, NODATA, NXDOMAIN, or SERVFAIL for any other RCODE and a referral */
     uint32_t ttl;              /* the smallest on the way; negative answers: RFC 2308 5, 0 without SOA */
     struct result_builder found; /* the records, if OK; to be finished or cleared by the caller */
     /* The answer ends in a CNAME whose target it says nothing about, not even by a SOA: ask for this name. */

@@ -20,7 +20,7 @@ enum dns_status {
     DNS_OK,       /* at least one record of the type asked for */
     DNS_NODATA,   /* the name exists, the type does not (RFC 2308) */
     DNS_NXDOMAIN, /* the name does not exist */
-    DNS_SERVFAIL, /* SERVFAIL, REFUSED, any other RCODE, or an answer that cannot be read */
+    DNS_SERVFAIL, /* SERVFAIL, REFUSED, any other RCODE, a referral, or an answer that cannot be read */
     DNS_TIMEOUT,  /* no answer by the message's deadline, or none from any server */
     DNS_BADNAME,  /* not asked: an empty label, a label over 63 or a name over 253 octets */
     DNS_BUDGET    /* not asked: the message's query budget is spent */

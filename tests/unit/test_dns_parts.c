@@ -34,6 +34,8 @@ test_query(void **state)
 #define ASK_TXT "\0\x10\0\1"
 #define A_RR "\xc0\x0c\0\1\0\1\0\0\1\x2c\0\4\xc0\0\2\1"
 #define SOA_RR "\xc0\x0e\0\6\0\1\0\0\0\x64\0\x1c\1n\xc0\x0e\1r\xc0\x0e\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0\x32"
+#define NS_RR "\xc0\x0e\0\2\0\1\0\0\0\x64\0\4\1n\xc0\x0e"
+#define REFERRAL(flags) "\x12\x34" flags "\0\0\1\0\0\0\1\0\0\1a\7example\0" ASK_A NS_RR
 #define CNAME_RR "\xc0\x0c\0\5\0\1\0\0\0\x14\0\4\1b\xc0\x0e"
 #define B_A_RR "\1b\xc0\x0e\0\1\0\1\0\0\0\x0a\0\4\xc0\0\2\2"
 
@@ -53,6 +55,13 @@ static const struct {
     { "two A", DNS_A, M(HEAD("\x80", "\2", "\0", "\0") ASK_A A_RR A_RR), true, DNS_OK, 2, 300, false },
     { "NODATA", DNS_A, M(HEAD("\x80", "\0", "\1", "\0") ASK_A SOA_RR), true, DNS_NODATA, 0, 50, false },
     { "NODATA, no SOA", DNS_A, M(HEAD("\x80", "\0", "\0", "\0") ASK_A), true, DNS_NODATA, 0, 0, false },
+    /* RFC 2308 2.2: NS and no SOA is a referral, of use to nobody unless the server has authority or asks further itself */
+    { "referral", DNS_A, M(REFERRAL("\x81")), true, DNS_SERVFAIL, 0, 0, false },
+    { "referral with authority", DNS_A, M(REFERRAL("\x85")), true, DNS_NODATA, 0, 0, false },
+    { "NS from a recursive server", DNS_A, M(HEAD("\x80", "\0", "\1", "\0") ASK_A NS_RR), true, DNS_NODATA, 0, 0, false },
+    { "NODATA with NS and SOA", DNS_A, M("\x12\x34\x81\0\0\1\0\0\0\2\0\0\1a\7example\0" ASK_A NS_RR SOA_RR), true, DNS_NODATA, 0, 50, false },
+    { "an answer with NS", DNS_A, M("\x12\x34\x81\0\0\1\0\1\0\1\0\0\1a\7example\0" ASK_A A_RR NS_RR), true, DNS_OK, 1, 300, false },
+    { "NXDOMAIN with NS", DNS_A, M("\x12\x34\x81\3\0\1\0\0\0\1\0\0\1a\7example\0" ASK_A NS_RR), true, DNS_NXDOMAIN, 0, 0, false },
     { "NXDOMAIN", DNS_A, M(HEAD("\x83", "\0", "\1", "\0") ASK_A SOA_RR), true, DNS_NXDOMAIN, 0, 50, false },
     { "SERVFAIL", DNS_A, M(HEAD("\x82", "\0", "\0", "\0") ASK_A), true, DNS_SERVFAIL, 0, 0, false },
     { "REFUSED", DNS_A, M(HEAD("\x85", "\0", "\0", "\0") ASK_A), true, DNS_SERVFAIL, 0, 0, false },
