@@ -117,6 +117,7 @@ follow_redirect(struct spf_walk *w)
         return decide(SPF_PERMERROR);
     trace_line(w->trace, "%.*s [DNS-lookup term %u of 10]", SLICE_ARG(text), w->lookups);
     enum spf_match m = spf_walk_target(w, f->record.redirect, false, &name);
+    w->matched = SLICE_EMPTY; /* what matched so far did so in includes that are left */
     if (m != SPF_MATCH)
         return decide(m == SPF_NO_MATCH ? SPF_NEUTRAL : SPF_PERMERROR);
     f->redirect = text;

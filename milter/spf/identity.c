@@ -16,6 +16,7 @@ enum status
 spf_identity_of(struct arena *a, const struct spf_request *rq, struct spf_identity *out)
 {
     bool by_helo = rq->scope == SPF_SCOPE_HELO || rq->sender_domain.n == 0;
+    struct netaddr address;
     slice given = by_helo ? rq->helo : rq->sender_domain, name = SLICE_EMPTY;
     struct spf_identity id = {
         .facts = { .client = rq->client, .receiver = rq->receiver, .now = rq->now }
@@ -30,7 +31,7 @@ spf_identity_of(struct arena *a, const struct spf_request *rq, struct spf_identi
         return st;
     if (given.n == 0)
         id.why_none = "no HELO name was given";
-    else if (st != ST_OK)
+    else if (st != ST_OK || netaddr_parse(name, &address)) /* RFC 1123 2.1: no name looks like an address */
         id.why_none = by_helo ? "the HELO name is not a domain name" : "not a domain name";
     else if (domain_labels(name) < 2)
         id.why_none = "a single label is not a full domain name";

@@ -1,5 +1,6 @@
 #include "spf/received.h"
 #include "base/strbuf.h"
+#include "mail/domain.h"
 
 #include <string.h>
 
@@ -113,8 +114,18 @@ add_comment(struct field *f, const struct spf_request *rq, const struct spf_outc
     strbuf_clear(&text);
 }
 
+/* The name as it was given, in A-labels where it is written in others (RFC 8616 4). */
+static slice
+shown_name(struct field *f, struct arena *a, slice given)
+{
+    slice name = given;
+    if (!slice_is_printable(given) && domain_from_text(a, given, &name) == ST_NOMEM)
+        f->out.st = ST_NOMEM;
+    return name;
+}
+
 static void
-add_envelope_from(struct field *f, const struct spf_request *rq)
+add_envelope_from(struct field *f, struct arena *a, const struct spf_request *rq)
 {
     struct strbuf from;
     strbuf_init(&from, 0);
@@ -122,7 +133,7 @@ add_envelope_from(struct field *f, const struct spf_request *rq)
         strbuf_add(&from, rq->sender_local);
         strbuf_add_char(&from, '@');
     }
-    strbuf_add(&from, rq->sender_domain.n > 0 ? rq->sender_domain : SLICE("<>"));
+    strbuf_add(&from, rq->sender_domain.n > 0 ? shown_name(f, a, rq->sender_domain) : SLICE("<>"));
     if (strbuf_status(&from) != ST_OK)
         f->out.st = strbuf_status(&from);
     add_pair(f, "envelope-from", strbuf_slice(&from));
@@ -142,9 +153,9 @@ spf_received_field(struct arena *a, const struct spf_request *rq, const struct s
     add_pair(&f, "identity", rq->scope == SPF_SCOPE_HELO ? SLICE("helo") : SLICE("mailfrom"));
     add_pair(&f, "client-ip", client);
     add_pair(&f, "receiver", rq->receiver);
-    add_pair(&f, "helo", rq->helo);
+    add_pair(&f, "helo", shown_name(&f, a, rq->helo));
     if (rq->scope == SPF_SCOPE_MFROM)
-        add_envelope_from(&f, rq);
+        add_envelope_from(&f, a, rq);
     add_pair(&f, "mechanism", o->mechanism);
     if (trouble)
         add_pair(&f, "problem", o->reason);

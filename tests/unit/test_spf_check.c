@@ -129,7 +129,9 @@ test_identities(void **state)
                                "postmaster.mx.example.net.l.example. A 127.0.0.2\n"
                                "d.example. TXT \"v=spf1 exists:%{l}.l.example -all\"\n"
                                "user.l.example. A 127.0.0.2\n"
-                               "postmaster.l.example. A 127.0.0.2\n";
+                               "postmaster.l.example. A 127.0.0.2\n"
+                               "192.0.2.1. TXT \"v=spf1 +all\"\n"
+                               "192.0.2.1.example. TXT \"v=spf1 +all\"\n";
     static const struct {
         enum spf_scope scope;
         const char *local, *domain, *helo;
@@ -145,6 +147,12 @@ test_identities(void **state)
         { SPF_SCOPE_HELO, "user", "d.example", "mx.example.net", SPF_PASS, "mx.example.net" },
         { SPF_SCOPE_HELO, "user", "d.example", "[192.0.2.1]", SPF_NONE, "" },
         { SPF_SCOPE_HELO, "user", "d.example", "localhost", SPF_NONE, "localhost" },
+        /* RFC 1123 2.1: dotted decimals are an address, whatever DNS says of such a name */
+        { SPF_SCOPE_HELO, "user", "d.example", "192.0.2.1", SPF_NONE, "192.0.2.1" },
+        { SPF_SCOPE_MFROM, "", "", "192.0.2.1", SPF_NONE, "192.0.2.1" },
+        { SPF_SCOPE_MFROM, "user", "192.0.2.1", "mx.example.net", SPF_NONE, "192.0.2.1" },
+        { SPF_SCOPE_HELO, "user", "d.example", "192.0.2.1.example", SPF_PASS, "192.0.2.1.example" },
+        { SPF_SCOPE_HELO, "user", "d.example", "2.0.192.in-addr", SPF_NONE, "2.0.192.in-addr" },
     };
     for (size_t i = 0; i < COUNT(c); i++) {
         struct world w;
@@ -202,7 +210,9 @@ test_international(void **state)
                                "*.xn--bcher-kva.example. A 127.0.0.2\n"
                                "xn--bcher-kva.example.r.example. TXT \"v=spf1 exists:%{o}.o.example exp=%{d}.exp -all\"\n"
                                "xn--bcher-kva.example.o.example. A 127.0.0.2\n"
-                               "bad.example. TXT \"v=spf1 redirect=%{l}.example\"\n";
+                               "bad.example. TXT \"v=spf1 redirect=%{l}.example\"\n"
+                               "worse.example. TXT \"v=spf1 include:fail.example redirect=%{l}.example\"\n"
+                               "fail.example. TXT \"v=spf1 -all\"\n";
     struct world w;
     world_open(&w, zone);
     w.rq.sender_local = SLICE("j\xc3\xb8ran");
@@ -226,6 +236,15 @@ test_international(void **state)
     w.rq.sender_domain = SLICE("bad.example");
     world_run(&w, spf_check);
     assert_int_equal(w.out.result, SPF_NEUTRAL);
+    world_close(&w);
+
+    world_open(&w, zone); /* the term that matched inside the include is not what decided */
+    w.rq.sender_local = SLICE("j\xc3\xb8ran");
+    w.rq.sender_domain = SLICE("worse.example");
+    world_run(&w, spf_check);
+    assert_int_equal(w.out.result, SPF_NEUTRAL);
+    assert_slice(w.out.mechanism, "default");
+    assert_slice(w.out.reason, "no term matched");
     world_close(&w);
 }
 

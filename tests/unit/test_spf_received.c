@@ -118,10 +118,33 @@ test_problem(void **state)
     arena_free(a);
 }
 
+/* RFC 8616 4: names in A-labels; a local part that is not ASCII cannot be shown at all. */
+static void
+test_international(void **state)
+{
+    (void)state;
+    struct arena *a = arena_new(0);
+    struct spf_request rq = { .scope = SPF_SCOPE_MFROM, .helo = SLICE("m\xc3\xbc.example"), .sender_local = SLICE("user"),
+                              .sender_domain = SLICE("b\xc3\xbc" "cher.example") };
+    struct spf_outcome o = { .result = SPF_PASS, .domain = SLICE("xn--bcher-kva.example"), .mechanism = SLICE("+all") };
+    netaddr_parse(SLICE("192.0.2.1"), &rq.client);
+    static const char before[] = " pass\n\t(domain of xn--bcher-kva.example designates 192.0.2.1 as permitted sender)\n"
+                                 "\tidentity=mailfrom; client-ip=192.0.2.1; helo=xn--m-eha.example;\n\t";
+    char want[400];
+    snprintf(want, sizeof(want), "%senvelope-from=\"user@xn--bcher-kva.example\"; mechanism=+all", before);
+    assert_slice(field(a, &rq, &o), want);
+    rq.sender_local = SLICE("j\xc3\xb8rn");
+    snprintf(want, sizeof(want), "%smechanism=+all", before);
+    assert_slice(field(a, &rq, &o), want);
+    rq.helo = SLICE("m\xfc.example"); /* Latin-1 */
+    assert_false(slice_icontains(field(a, &rq, &o), SLICE("helo=")));
+    arena_free(a);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_pairs), cmocka_unit_test(test_hostile),
-                                        cmocka_unit_test(test_problem) };
+                                        cmocka_unit_test(test_problem), cmocka_unit_test(test_international) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
