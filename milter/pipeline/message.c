@@ -212,9 +212,16 @@ spf_refusal(struct message *m, const struct spf_outcome *s)
         return text.p == NULL ? reply_no_memory : (struct reply){ REPLY_TEMPFAIL, "451", "4.4.3", text.p };
     }
     const char *xcode = s->result == SPF_FAIL ? "5.7.23" : s->result == SPF_PERMERROR ? "5.7.24" : "5.7.1";
-    slice why = s->explanation.n > 0 ? s->explanation : s->reason;
-    slice text = arena_printf(m->a, "SPF %s for %s %.*s%s%.*s", spf_result_name(s->result), who, SLICE_ARG(s->domain),
-                              why.n > 0 ? ": " : "", SLICE_ARG(slice_head(why, 300)));
+    slice said = arena_printf(m->a, "SPF %s for %s %.*s", spf_result_name(s->result), who, SLICE_ARG(s->domain)), text = said;
+    /* The domain's own words are said to be that (RFC 7208 6.2, 8.4), and whole or not at all: they may end in a URL. */
+    static const char explains[] = ", which explains: ";
+    if (said.p == NULL)
+        return reply_no_memory;
+    if (s->explanation.n > 0 && said.n + sizeof(explains) - 1 + s->explanation.n <= REPLY_TEXT_MAX)
+        text = arena_printf(m->a, "%.*s%s%.*s", SLICE_ARG(said), explains, SLICE_ARG(s->explanation));
+    else if (s->reason.n > 0)
+        text = arena_printf(m->a, "%.*s: %.*s", SLICE_ARG(said),
+                            SLICE_ARG(slice_head(s->reason, REPLY_TEXT_MAX - 2 - said.n)));
     return text.p == NULL ? reply_no_memory : (struct reply){ REPLY_REJECT, "550", xcode, text.p };
 }
 

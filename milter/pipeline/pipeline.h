@@ -54,9 +54,11 @@ struct peer {
 
 enum reply_kind { REPLY_CONTINUE, REPLY_ACCEPT, REPLY_REJECT, REPLY_TEMPFAIL };
 
+#define REPLY_TEXT_MAX 480 /* with code and CRLF it stays below the 512 octets of RFC 5321 4.5.3.1.5 */
+
 struct reply {
     enum reply_kind kind;
-    const char *code, *xcode, *text; /* "550", "5.7.1", printable ASCII below 500 octets; NULL for continue and accept */
+    const char *code, *xcode, *text; /* "550", "5.7.1", printable ASCII up to REPLY_TEXT_MAX; NULL for continue and accept */
 };
 
 struct header_edit {

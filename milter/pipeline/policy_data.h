@@ -6,7 +6,6 @@
 
 #include "pipeline/policy.h"
 
-#define POLICY_TEXT_MAX 480 /* of a reply: with code and CRLF it stays below the 512 octets of RFC 5321 4.5.3.1.5 */
 #define POLICY_MAX_OVERRIDES 8
 
 enum step { STEP_ACCEPT, STEP_TAG, STEP_QUARANTINE, STEP_DEFER, STEP_REJECT };

@@ -5,8 +5,8 @@
 static const char *
 settle(struct arena *a, struct strbuf *b)
 {
-    bool cut = b->n > POLICY_TEXT_MAX;
-    slice text = slice_head(strbuf_slice(b), cut ? POLICY_TEXT_MAX - 3 : b->n);
+    bool cut = b->n > REPLY_TEXT_MAX;
+    slice text = slice_head(strbuf_slice(b), cut ? REPLY_TEXT_MAX - 3 : b->n);
     slice copy = strbuf_status(b) == ST_OK ? arena_printf(a, "%.*s%s", SLICE_ARG(text), cut ? "..." : "")
                                            : (slice){ NULL, 0 };
     strbuf_clear(b);
@@ -25,7 +25,7 @@ add_url(const struct decision *d, struct strbuf *b)
     if (url == NULL)
         return;
     slice u = slice_from(url);
-    const size_t room = POLICY_TEXT_MAX - sizeof("; see ") - 3;
+    const size_t room = REPLY_TEXT_MAX - sizeof("; see ") - 3;
     if (u.n >= room)
         return;
     if (b->n + u.n > room) { /* the address is worth more than the end of the reason */

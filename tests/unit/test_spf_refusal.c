@@ -8,9 +8,16 @@
 
 #include <string.h>
 
+#define TEN "0123456789"
+#define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+#define LABEL TEN TEN TEN TEN TEN TEN
+#define LONG_PATH "<a@" LABEL "." LABEL "." LABEL ".long.example>"
+
 static const char zone[] =
     "fail.example. TXT \"v=spf1 -all\"\n"
     "told.example. TXT \"v=spf1 -all exp=e.told.example\"\ne.told.example. TXT \"%{i} is none of ours\"\n"
+    "long.example. TXT \"v=spf1 -all exp=e.long.example\"\ne.long.example. TXT \"" HUNDRED "\" \"" HUNDRED HUNDRED TEN "/end\"\n"
+    "*.long.example. TXT \"v=spf1 -all exp=e.long.example\"\n"
     "softfail.example. TXT \"v=spf1 ~all\"\n"
     "neutral.example. TXT \"v=spf1 ?all\"\n"
     "broken.example. TXT \"v=spf1 all:x\"\n"
@@ -24,7 +31,9 @@ static const struct {
     const char *code, *xcode, *text;
 } cases[] = {
     { "fail", "<a@fail.example>", "pass.example", REPLY_REJECT, "550", "5.7.23", "SPF fail for MAIL FROM fail.example" },
-    { "its own words", "<a@told.example>", "pass.example", REPLY_REJECT, "550", "5.7.23", "192.0.2.1 is none of ours" },
+    { "its own words", "<a@told.example>", "pass.example", REPLY_REJECT, "550", "5.7.23", "told.example, which explains: 192.0.2.1 is none of ours" },
+    { "long words of its own are whole", "<a@long.example>", "pass.example", REPLY_REJECT, "550", "5.7.23", HUNDRED HUNDRED HUNDRED TEN "/end" },
+    { "or are left out", LONG_PATH, "pass.example", REPLY_REJECT, "550", "5.7.23", LABEL ".long.example: -all" },
     { "softfail is not fail", "<a@softfail.example>", "pass.example", REPLY_REJECT, "550", "5.7.1", "SPF softfail" },
     { "neutral", "<a@neutral.example>", "pass.example", REPLY_REJECT, "550", "5.7.1", "SPF neutral" },
     { "none", "<a@none.example>", "pass.example", REPLY_REJECT, "550", "5.7.1", "SPF none" },
@@ -65,6 +74,7 @@ test_codes(void **state)
         if (r.kind != REPLY_CONTINUE && (strcmp(r.code, cases[i].code) != 0 || strcmp(r.xcode, cases[i].xcode) != 0 ||
                                          strstr(r.text, cases[i].text) == NULL))
             fail_msg("%s: %s %s %s", cases[i].label, r.code, r.xcode, r.text);
+        assert_true(r.text == NULL || strlen(r.text) <= REPLY_TEXT_MAX);
         message_free(m);
     }
     pipeline_release(p);
