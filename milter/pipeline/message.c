@@ -155,7 +155,8 @@ fill_requests(struct message *m)
         rq[i]->receiver = m->record.reporter;
         rq[i]->now = judging_time(m->p);
         rq[i]->max_voids = m->c->spf_void_lookups;
-        rq[i]->want_explanation = m->p->parts.want_explanations || reject[i]->n > 0;
+        rq[i]->want_explanation =
+            m->p->parts.want_explanations || reject[i]->n > 0 || (m->record.mail_from.n == 0 && reject[1]->n > 0);
     }
 }
 
@@ -206,7 +207,7 @@ is_listed(const struct string_list *results, enum spf_result r)
 static struct reply
 spf_refusal(struct message *m, const struct spf_outcome *s)
 {
-    const char *who = s->scope == SPF_SCOPE_HELO ? "HELO" : "MAIL FROM";
+    const char *who = s->scope == SPF_SCOPE_HELO || m->record.mail_from.n == 0 ? "HELO" : "MAIL FROM";
     if (s->result == SPF_TEMPERROR) {
         slice text = arena_printf(m->a, "SPF check of %s %.*s could not be finished, try again later", who, SLICE_ARG(s->domain));
         return text.p == NULL ? reply_no_memory : (struct reply){ REPLY_TEMPFAIL, "451", "4.4.3", text.p };
@@ -229,16 +230,19 @@ spf_refusal(struct message *m, const struct spf_outcome *s)
 static struct reply
 refuse_early(struct message *m)
 {
-    if (m->c->spf_reject_helo.n > 0 && m->record.mail_from.n > 0) {
+    /* The null path is judged as postmaster@HELO (RFC 7208 2.4): that is the result of the HELO name too. */
+    bool null_path = m->record.mail_from.n == 0;
+    if (m->c->spf_reject_helo.n > 0 && !null_path) {
         message_note(m, checks_spf(m, &m->helo_request, &m->helo));
         m->helo_done = true;
         if (m->trouble == ST_OK && is_listed(&m->c->spf_reject_helo, m->helo.result))
             return spf_refusal(m, &m->helo);
     }
-    if (m->trouble == ST_OK && m->c->spf_reject.n > 0) {
+    if (m->trouble == ST_OK && (m->c->spf_reject.n > 0 || (null_path && m->c->spf_reject_helo.n > 0))) {
         message_note(m, checks_spf(m, &m->mfrom_request, &m->mfrom));
         m->mfrom_done = true;
-        if (m->trouble == ST_OK && is_listed(&m->c->spf_reject, m->mfrom.result))
+        if (m->trouble == ST_OK && (is_listed(&m->c->spf_reject, m->mfrom.result) ||
+                                    (null_path && is_listed(&m->c->spf_reject_helo, m->mfrom.result))))
             return spf_refusal(m, &m->mfrom);
     }
     return m->trouble == ST_OK ? reply_continue : reply_no_memory;

@@ -1,4 +1,4 @@
-/* What a client hears whose SPF result is one that SPFReject lists: the codes of RFC 7372 3.2, and 5.7.1 where it has none. */
+/* What a client hears whose SPF result is one that SPFReject or SPFRejectHelo lists: the codes of RFC 7372 3.2, and 5.7.1 where it has none. */
 #include "test.h"
 
 #include "base/strbuf.h"
@@ -25,11 +25,13 @@ static const char zone[] =
     "pass.example. TXT \"v=spf1 +all\"\n"
     "$STATUS later.example. TXT servfail\n$STATUS late.example. TXT timeout\n";
 
-static const struct {
+struct refusal_case {
     const char *label, *path, *helo;
     enum reply_kind kind;
     const char *code, *xcode, *text;
-} cases[] = {
+};
+
+static const struct refusal_case cases[] = {
     { "fail", "<a@fail.example>", "pass.example", REPLY_REJECT, "550", "5.7.23", "SPF fail for MAIL FROM fail.example" },
     { "its own words", "<a@told.example>", "pass.example", REPLY_REJECT, "550", "5.7.23", "told.example, which explains: 192.0.2.1 is none of ours" },
     { "long words of its own are whole", "<a@long.example>", "pass.example", REPLY_REJECT, "550", "5.7.23", HUNDRED HUNDRED HUNDRED TEN "/end" },
@@ -48,32 +50,29 @@ static const struct {
 };
 
 static void
-test_codes(void **state)
+run_cases(const struct refusal_case *list, size_t n, const char *const *settings, size_t n_settings)
 {
-    (void)state;
     struct strbuf errors;
     struct resolver *resolver = NULL;
     struct config *c = NULL;
-    const char *const settings[] = { "SPFReject=fail,softfail,neutral,none,permerror,temperror", "SPFRejectHelo=fail,temperror",
-                                     "CheckIPRev=no", "IgnoreHosts=" };
     strbuf_init(&errors, 0);
     assert_int_equal(resolver_zone_new(SLICE(zone), &errors, &resolver), ST_OK);
-    assert_int_equal(config_load(NULL, settings, COUNT(settings), &errors, &c), ST_OK);
+    assert_int_equal(config_load(NULL, settings, n_settings, &errors, &c), ST_OK);
     struct pipeline_parts parts = { .config = c, .resolver = resolver };
     struct pipeline *p = pipeline_new(&parts, &errors);
     if (p == NULL)
         fail_msg("%s", strbuf_str(&errors));
-    for (size_t i = 0; i < COUNT(cases); i++) {
+    for (size_t i = 0; i < n; i++) {
         struct peer peer = { .client = { 4, { 192, 0, 2, 1 } }, .name = SLICE_EMPTY, .mta_name = SLICE_EMPTY, .daemon_name = SLICE_EMPTY };
         struct message *m = message_new(p, &peer, NULL);
         assert_non_null(m);
-        message_helo(m, slice_from(cases[i].helo));
-        struct reply r = message_mail(m, slice_from(cases[i].path), NULL, SLICE_EMPTY);
-        if (r.kind != cases[i].kind)
-            fail_msg("%s: kind %d", cases[i].label, r.kind);
-        if (r.kind != REPLY_CONTINUE && (strcmp(r.code, cases[i].code) != 0 || strcmp(r.xcode, cases[i].xcode) != 0 ||
-                                         strstr(r.text, cases[i].text) == NULL))
-            fail_msg("%s: %s %s %s", cases[i].label, r.code, r.xcode, r.text);
+        message_helo(m, slice_from(list[i].helo));
+        struct reply r = message_mail(m, slice_from(list[i].path), NULL, SLICE_EMPTY);
+        if (r.kind != list[i].kind)
+            fail_msg("%s: kind %d", list[i].label, r.kind);
+        if (r.kind != REPLY_CONTINUE && (strcmp(r.code, list[i].code) != 0 || strcmp(r.xcode, list[i].xcode) != 0 ||
+                                         strstr(r.text, list[i].text) == NULL))
+            fail_msg("%s: %s %s %s", list[i].label, r.code, r.xcode, r.text);
         assert_true(r.text == NULL || strlen(r.text) <= REPLY_TEXT_MAX);
         message_free(m);
     }
@@ -83,11 +82,46 @@ test_codes(void **state)
     strbuf_clear(&errors);
 }
 
+static void
+test_codes(void **state)
+{
+    (void)state;
+    static const char *const settings[] = { "SPFReject=fail,softfail,neutral,none,permerror,temperror", "SPFRejectHelo=fail,temperror",
+                                            "CheckIPRev=no", "IgnoreHosts=" };
+    run_cases(cases, COUNT(cases), settings, COUNT(settings));
+}
+
+/* RFC 7208 2.4: the null path has no domain but the HELO name, and no other result than that name's. */
+static void
+test_helo_alone(void **state)
+{
+    (void)state;
+    static const struct refusal_case helo_cases[] = {
+        { "null path, fail", "<>", "fail.example", REPLY_REJECT, "550", "5.7.23", "SPF fail for HELO fail.example: -all" },
+        { "null path, its own words", "<>", "told.example", REPLY_REJECT, "550", "5.7.23", "HELO told.example, which explains: 192" },
+        { "null path, temperror", "<>", "later.example", REPLY_TEMPFAIL, "451", "4.4.3", "HELO later.example" },
+        { "null path, not listed", "<>", "softfail.example", REPLY_CONTINUE, NULL, NULL, NULL },
+        { "null path, pass", "<>", "pass.example", REPLY_CONTINUE, NULL, NULL, NULL },
+        { "null path, a literal", "<>", "[192.0.2.1]", REPLY_CONTINUE, NULL, NULL, NULL },
+        { "MAIL FROM fails", "<a@fail.example>", "pass.example", REPLY_CONTINUE, NULL, NULL, NULL },
+        { "HELO fails", "<a@pass.example>", "fail.example", REPLY_REJECT, "550", "5.7.23", "SPF fail for HELO fail.example" },
+    };
+    static const struct refusal_case mfrom_cases[] = {
+        { "null path", "<>", "fail.example", REPLY_REJECT, "550", "5.7.23", "SPF fail for HELO fail.example" },
+        { "HELO fails", "<a@pass.example>", "fail.example", REPLY_CONTINUE, NULL, NULL, NULL },
+    };
+    static const char *const helo[] = { "SPFRejectHelo=fail,temperror", "CheckIPRev=no", "IgnoreHosts=" };
+    static const char *const mfrom[] = { "SPFReject=fail", "CheckIPRev=no", "IgnoreHosts=" };
+    run_cases(helo_cases, COUNT(helo_cases), helo, COUNT(helo));
+    run_cases(mfrom_cases, COUNT(mfrom_cases), mfrom, COUNT(mfrom));
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_codes),
+        cmocka_unit_test(test_helo_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
