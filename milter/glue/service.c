@@ -183,12 +183,13 @@ say_what_needs_a_restart(const struct config *old, const struct config *c, struc
     bool user = (old->user_id == NULL) != (c->user_id == NULL) || (c->user_id != NULL && strcmp(old->user_id, c->user_id) != 0);
     bool metrics = (old->metrics_listen == NULL) != (c->metrics_listen == NULL) ||
                    (c->metrics_listen != NULL && strcmp(old->metrics_listen, c->metrics_listen) != 0);
+    bool pid = (old->pid_file == NULL) != (c->pid_file == NULL) || (c->pid_file != NULL && strcmp(old->pid_file, c->pid_file) != 0);
     bool seal = c->arc_seal && !old->arc_seal;
-    if (strcmp(old->socket, c->socket) == 0 && !user && !seal && !metrics && old->sandbox == c->sandbox && old->umask == c->umask &&
+    if (strcmp(old->socket, c->socket) == 0 && !user && !pid && !seal && !metrics && old->sandbox == c->sandbox && old->umask == c->umask &&
         old->idle_timeout_s == c->idle_timeout_s && old->maximum_connections == c->maximum_connections)
         return;
     log_event(log, LOG_LEVEL_WARNING, SLICE_EMPTY, "event", "reload", "warning",
-              "changes of Socket, UserID, UMask, IdleTimeout, MaximumConnections, MetricsListen and Sandbox, and turning ArcSeal on, need a restart", (char *)NULL);
+              "changes of Socket, UserID, PidFile, UMask, IdleTimeout, MaximumConnections, MetricsListen and Sandbox, and turning ArcSeal on, need a restart", (char *)NULL);
 }
 
 bool

@@ -33,6 +33,20 @@ same_words(slice a, slice b)
     }
 }
 
+/* "From 100ms to 60s." */
+static bool
+same_range(const struct option_def *d, slice line)
+{
+    slice from, to;
+    uint64_t min, max;
+    line = slice_tail(line, 5);
+    size_t at = slice_find(line, ' ');
+    from = slice_head(line, at);
+    to = slice_tail(line, at);
+    return slice_starts(to, SLICE(" to ")) && config_read_number(d->type, from, &min) &&
+           config_read_number(d->type, slice_tail(slice_head(to, to.n - 1), 4), &max) && min == d->min && max == d->max;
+}
+
 static void
 the_manual_has_every_option(void **state)
 {
@@ -40,7 +54,7 @@ the_manual_has_every_option(void **state)
     struct arena *arena = arena_new(0);
     slice text = read_source(arena, "milter/config/vidimus.conf.5"), line;
     size_t documented = 0, option = OPTION_NONE;
-    bool expect_value = false;
+    bool expect_value = false, ranged = false;
     while (text.n > 0) {
         slice_cut(text, '\n', &line, &text);
         if (slice_starts(line, SLICE(".It Cm "))) {
@@ -52,6 +66,11 @@ the_manual_has_every_option(void **state)
             if (option == OPTION_NONE || !slice_eq(name, slice_from(option_table[option].name)))
                 fail_msg("the manual has \"%.*s\", the table has not", SLICE_ARG(name));
             documented++;
+            ranged = option_table[option].max == 0 || option_table[option].type == OT_OCTAL;
+        } else if (option != OPTION_NONE && slice_starts(line, SLICE("From "))) {
+            if (!same_range(&option_table[option], line))
+                fail_msg("%s has another range in the manual", option_table[option].name);
+            ranged = true;
         } else if (option != OPTION_NONE && slice_eq(line, SLICE("Default: none."))) {
             if (option_table[option].def[0] != '\0')
                 fail_msg("%s has a default", option_table[option].name);
@@ -70,6 +89,8 @@ the_manual_has_every_option(void **state)
             if (!same_words(strbuf_slice(&plain), slice_from(option_table[option].def)))
                 fail_msg("%s has another default in the manual", option_table[option].name);
             strbuf_clear(&plain);
+            if (!ranged)
+                fail_msg("%s has no range in the manual", option_table[option].name);
             expect_value = false;
             option = OPTION_NONE;
         }
