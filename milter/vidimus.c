@@ -6,6 +6,7 @@
 #include "base/slice.h"
 #include "tool/tool.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -31,8 +32,18 @@ usage(FILE *to)
     fputs("\nvidimus COMMAND --help says more; vidimus -V prints the version.\n", to);
 }
 
-int
-main(int argc, char **argv)
+/* What was printed has to have arrived: a cut-off file would look whole. */
+static int
+written(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "vidimus: the output could not be written: %s\n", strerror(errno));
+    return status != EX_OK ? status : EX_IOERR;
+}
+
+static int
+run(int argc, char **argv)
 {
     if (argc < 2) {
         usage(stderr);
@@ -47,8 +58,18 @@ main(int argc, char **argv)
         return EX_OK;
     }
     for (size_t i = 0; i < COUNT(commands); i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            char name[32]; /* before what getopt(3) says */
+            snprintf(name, sizeof(name), "vidimus %s", argv[1]);
+            argv[1] = name;
             return commands[i].run(argc - 1, argv + 1);
+        }
     fprintf(stderr, "vidimus: no command \"%s\"; vidimus --help lists them\n", argv[1]);
     return EX_USAGE;
+}
+
+int
+main(int argc, char **argv)
+{
+    return written(run(argc, argv));
 }

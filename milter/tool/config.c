@@ -27,6 +27,7 @@ struct arguments {
     bool changed;
 };
 
+/* 0: fine; 1: help was asked for; -1: wrong. */
 static int
 read_arguments(int argc, char **argv, struct arguments *a)
 {
@@ -42,7 +43,7 @@ read_arguments(int argc, char **argv, struct arguments *a)
         else if (c == 'd')
             a->changed = true;
         else
-            return -1;
+            return c == 'h' ? 1 : -1;
     }
     return optind == argc ? 0 : -1;
 }
@@ -92,9 +93,14 @@ tool_config(int argc, char **argv)
         return EX_OK;
     }
     struct arguments a;
-    if ((strcmp(what, "check") != 0 && strcmp(what, "dump") != 0) || read_arguments(argc - 1, argv + 1, &a) != 0) {
-        fputs(help, stderr);
-        return EX_USAGE;
+    int wrong = -1;
+    if (strcmp(what, "check") == 0 || strcmp(what, "dump") == 0) {
+        argv[1] = argv[0]; /* getopt(3) names the program by it */
+        wrong = read_arguments(argc - 1, argv + 1, &a);
+    }
+    if (wrong != 0) {
+        fputs(help, wrong > 0 ? stdout : stderr);
+        return wrong > 0 ? EX_OK : EX_USAGE;
     }
     return run(what, &a);
 }

@@ -40,8 +40,11 @@ static bool
 read_bits(const char *text, unsigned *out)
 {
     uint64_t v;
-    if (!slice_to_u64(slice_from(text), &v) || v < SIGN_RSA_MIN_BITS || v > SIGN_RSA_MAX_BITS)
+    if (!slice_to_u64(slice_from(text), &v) || v < SIGN_RSA_MIN_BITS || v > SIGN_RSA_MAX_BITS) {
+        fprintf(stderr, "vidimus key: --bits \"%s\": a number from %u to %u is wanted\n", text, (unsigned)SIGN_RSA_MIN_BITS,
+                (unsigned)SIGN_RSA_MAX_BITS);
         return false;
+    }
     *out = (unsigned)v;
     return true;
 }
@@ -212,7 +215,11 @@ tool_key(int argc, char **argv)
         return EX_OK;
     }
     bool make = strcmp(what, "make") == 0;
-    int read = make || strcmp(what, "test") == 0 ? read_arguments(argc - 1, argv + 1, &a) : -1;
+    int read = -1;
+    if (make || strcmp(what, "test") == 0) {
+        argv[1] = argv[0]; /* getopt(3) names the program by it */
+        read = read_arguments(argc - 1, argv + 1, &a);
+    }
     if (read != 0) {
         fputs(help, read > 0 ? stdout : stderr);
         return read > 0 ? EX_OK : EX_USAGE;

@@ -266,6 +266,7 @@ tool_report(int argc, char **argv)
     }
     snprintf(command, sizeof(command), "vidimus report %s", names[known]);
     struct report_options o = { .command = command };
+    argv[1] = argv[0]; /* getopt(3) names the program by it */
     int status = report_options_read(argc - 1, argv + 1, &o);
     if (status != EX_OK)
         return status;
