@@ -79,7 +79,7 @@ add_policy(struct batch *b, const struct line *l)
     return c->text.p != NULL;
 }
 
-/* The row's text is what is grouped on; its digest is what the store can index. */
+/* The row's key is what is grouped on; its digest is what the store can index. */
 static bool
 add_row(struct batch *b, const struct line *l, struct entry *e)
 {
@@ -87,7 +87,7 @@ add_row(struct batch *b, const struct line *l, struct entry *e)
     unsigned char digest[HASH_SIZE_MAX];
     char text[40];
     strbuf_reset(&b->text);
-    row_text(l, &b->text);
+    row_key(l, &b->text);
     if (strbuf_status(&b->text) != ST_OK || hash_once(HASH_SHA256, strbuf_slice(&b->text), digest) != ST_OK)
         return false;
     for (size_t i = 0; i < sizeof(text) / 2; i++) {
@@ -95,8 +95,13 @@ add_row(struct batch *b, const struct line *l, struct entry *e)
         text[2 * i + 1] = hex[digest[i] & 15];
     }
     e->row = tally_cell(b->rows, key_of(b, l->day, l->policy_domain, (slice){ text, sizeof(text) }, SLICE_EMPTY));
-    if (e->row != NULL && e->row->text.p == NULL)
+    if (e->row != NULL && e->row->text.p == NULL) {
+        strbuf_reset(&b->text);
+        row_text(l, &b->text);
+        if (strbuf_status(&b->text) != ST_OK)
+            return false;
         e->row->text = tally_keep(b->rows, strbuf_slice(&b->text));
+    }
     return e->row != NULL && e->row->text.p != NULL;
 }
 

@@ -60,7 +60,7 @@ rank(const struct line *l, const struct line_dkim *d)
 }
 
 static void
-signatures(const struct line *l, struct strbuf *out)
+signatures(const struct line *l, bool remarks, struct strbuf *out)
 {
     jsonw_open(out, "sig", '[');
     for (int r = 0; r < 4; r++)
@@ -72,15 +72,15 @@ signatures(const struct line *l, struct strbuf *out)
             jsonw_text(out, "d", d->d);
             jsonw_text(out, "s", d->s);
             jsonw_text(out, "r", d->result);
-            if (!d->pass && d->reason.n > 0)
+            if (remarks && !d->pass && d->reason.n > 0)
                 jsonw_text(out, "h", slice_head(d->reason, HUMAN_MAX));
             jsonw_close(out, '}');
         }
     jsonw_close(out, ']');
 }
 
-void
-row_text(const struct line *l, struct strbuf *out)
+static void
+write_row(const struct line *l, bool remarks, struct strbuf *out)
 {
     slice disp = disposition(l);
     jsonw_open(out, NULL, '{');
@@ -92,17 +92,29 @@ row_text(const struct line *l, struct strbuf *out)
     jsonw_text(out, "dkim", l->dkim_aligned ? SLICE("pass") : SLICE("fail"));
     jsonw_text(out, "spf", l->spf_aligned ? SLICE("pass") : SLICE("fail"));
     reasons(l, disp, out);
-    signatures(l, out);
+    signatures(l, remarks, out);
     if (l->has_spf && l->spf_domain.n > 0) {
         bool pass = slice_eq(l->spf_result, SLICE("pass"));
         jsonw_open(out, "mfrom", '{');
         jsonw_text(out, "d", l->spf_domain);
         jsonw_text(out, "r", l->spf_result);
-        if (!pass && l->spf_reason.n > 0)
+        if (remarks && !pass && l->spf_reason.n > 0)
             jsonw_text(out, "h", slice_head(l->spf_reason, HUMAN_MAX));
         jsonw_close(out, '}');
     }
     jsonw_close(out, '}');
+}
+
+void
+row_key(const struct line *l, struct strbuf *out)
+{
+    write_row(l, false, out);
+}
+
+void
+row_text(const struct line *l, struct strbuf *out)
+{
+    write_row(l, true, out);
 }
 
 static slice

@@ -211,6 +211,38 @@ a_record_is_counted_once(void **state)
     assert_int_equal(number(w, "SELECT sum(messages) FROM traffic"), 3);
 }
 
+/* "One record per (IP, result, authentication identifiers) tuples" (RFC 9990 3.1.1.7): a remark splits no row. */
+static void
+remarks_split_no_row(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *source, *dkim, *dkim_says, *spf, *spf_says;
+    } mails[] = {
+        { "192.0.2.1", "fail", "signature expired 17 seconds ago", "temperror", "DNS timeout for A of x.b.example" },
+        { "192.0.2.1", "fail", "signature expired 9000 seconds ago", "temperror", "DNS servfail for A of y.b.example" },
+        { "192.0.2.1", "fail", "the body was changed", "temperror", "DNS timeout for A of x.b.example" },
+        { "192.0.2.1", "neutral", "the body was changed", "temperror", "DNS timeout for A of x.b.example" }, /* another result */
+        { "192.0.2.1", "fail", "the body was changed", "neutral", "?all" },
+        { "192.0.2.2", "fail", "the body was changed", "neutral", "?all" },                                  /* another source */
+    };
+    struct strbuf text;
+    strbuf_init(&text, 0);
+    for (size_t i = 0; i < COUNT(mails); i++)
+        strbuf_printf(&text, "{\"v\":1,\"id\":\"m%zu\",\"time\":1794990000000,\"client_ip\":\"%s\",\"header_from\":\"a.example\","
+                             "\"mail_from_domain\":\"b.example\",\"spf\":{\"result\":\"%s\",\"domain\":\"b.example\",\"reason\":\"%s\"},"
+                             "\"dkim\":[{\"result\":\"%s\",\"d\":\"b.example\",\"s\":\"s\",\"reason\":\"%s\"}],"
+                             "\"dmarc\":{\"result\":\"fail\",\"policy\":\"none\",\"policy_domain\":\"a.example\","
+                             "\"published\":{\"p\":\"none\",\"rua\":[\"mailto:r@a.example\"]}},\"action\":\"accept\"}\n",
+                      i, mails[i].source, mails[i].spf, mails[i].spf_says, mails[i].dkim, mails[i].dkim_says);
+    write_segment(w, "a.jsonl", strbuf_str(&text), text.n);
+    strbuf_clear(&text);
+    assert_int_equal(import(w).records, COUNT(mails));
+    assert_int_equal(number(w, "SELECT count(*) FROM report_row"), 4);
+    assert_int_equal(number(w, "SELECT messages FROM report_row ORDER BY messages DESC LIMIT 1"), 3);
+    assert_int_equal(number(w, "SELECT count(*) FROM report_row WHERE messages = 3 AND content LIKE '%expired 17 seconds%'"), 1);
+}
+
 static void
 a_long_line_does_not_stop_the_rest(void **state)
 {
@@ -255,7 +287,7 @@ main(void)
 #define WORLD_TEST(f) cmocka_unit_test_setup_teardown(f, make_world, remove_world)
     const struct CMUnitTest tests[] = {
         WORLD_TEST(totals_are_those_of_the_mail), WORLD_TEST(hostile_text_gets_through), WORLD_TEST(what_cannot_be_read_is_set_aside),
-        WORLD_TEST(a_record_is_counted_once), WORLD_TEST(a_long_line_does_not_stop_the_rest),
+        WORLD_TEST(a_record_is_counted_once), WORLD_TEST(remarks_split_no_row), WORLD_TEST(a_long_line_does_not_stop_the_rest),
         WORLD_TEST(the_schema_goes_up_and_never_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
