@@ -51,7 +51,8 @@ spf(struct strbuf *b, const char *name, const struct spf_outcome *o)
     jsonw_open(b, name, '{');
     jsonw_word(b, "result", spf_result_name(o->result));
     domain(b, "domain", o->domain);
-    jsonw_text_or_null(b, "reason", o->reason);
+    /* into reports as well (human_result), which hold no address of a person (RFC 9990 7.2) */
+    jsonw_text_or_null(b, "reason", o->reason_names_sender ? SLICE_EMPTY : o->reason);
     jsonw_close(b, '}');
 }
 

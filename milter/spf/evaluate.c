@@ -308,6 +308,7 @@ conclude(struct spf_walk *w, enum spf_result r, struct spf_outcome *o)
     case SPF_TEMPERROR:
     case SPF_PERMERROR:
         o->reason = w->reason;
+        o->reason_names_sender = w->names_sender;
         break;
     }
     if (r == SPF_FAIL && w->rq->want_explanation)

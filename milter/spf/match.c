@@ -194,6 +194,7 @@ spf_walk_target(struct spf_walk *w, slice domain_spec, bool after, slice *out)
         if (!after && !voids_allowed(w))
             return SPF_MATCH_PERMERROR;
     }
+    w->names_sender |= spf_macro_uses(domain_spec, "ls");
     slice name;
     w->st = spf_macro_target(&w->scratch, domain_spec, &facts, &name);
     if (w->st == ST_OK) {

@@ -37,6 +37,7 @@ struct spf_outcome {
     slice domain;      /* the domain judged, as a name (mail/domain.h), or empty if there was none */
     slice mechanism;   /* the term that decided, as written; "default" for neutral without one; may be empty */
     slice reason;      /* in words or the term that matched; printable ASCII; empty if there is nothing to say */
+    bool reason_names_sender; /* the local part of the reverse-path may stand in `reason`, by %{l} or %{s} in a name asked for */
     slice explanation; /* exp= text, printable ASCII, bounded; empty unless asked for and given */
     unsigned lookups, voids; /* terms counted by RFC 7208 4.6.4 */
 };

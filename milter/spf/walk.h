@@ -36,6 +36,7 @@ struct spf_walk {
     struct strbuf scratch; /* of spf_macro_target() */
     enum status st;        /* ST_NOMEM ends everything */
     slice reason;          /* of an error */
+    bool names_sender;     /* a target was made of the local part */
     slice matched;         /* the term that matched last; empty: none did */
     size_t matched_depth;  /* its frame, counted from 1 */
     unsigned lookups, voids;

@@ -43,6 +43,22 @@ a_line_is_json_whatever_mail_carried(void **state)
     }
 }
 
+/* No local part is kept unless it is asked for, and what reports tell the domain's owner never holds one (RFC 9990 7.2). */
+static void
+a_reason_that_names_the_sender_is_not_kept(void **state)
+{
+    (void)state;
+    struct arena *a = arena_new(0);
+    struct spf_outcome spf = { .result = SPF_TEMPERROR, .domain = SLICE("a.example"), .reason = SLICE("DNS timeout for A of joe._spf.a.example"),
+                               .reason_names_sender = true };
+    struct record r = { .spf = &spf, .spf_helo = &spf };
+    assert_false(slice_icontains(record_json(a, &r, false), SLICE("joe")));
+    assert_false(slice_icontains(record_json(a, &r, true), SLICE("joe")));
+    spf.reason_names_sender = false;
+    assert_true(slice_icontains(record_json(a, &r, false), SLICE("joe")));
+    arena_free(a);
+}
+
 /* RFC 9990 3.1.3: a report has 100 signatures at most, so that many are kept, and of those the ones that pass. */
 static void
 signatures_are_kept_up_to_a_hundred(void **state)
@@ -270,6 +286,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_is_json_whatever_mail_carried),
+        cmocka_unit_test(a_reason_that_names_the_sender_is_not_kept),
         cmocka_unit_test(signatures_are_kept_up_to_a_hundred), cmocka_unit_test(history_speaks_opendmarc),
         cmocka_unit_test(fo_is_obeyed),                         cmocka_unit_test(local_parts_are_hashed),
         cmocka_unit_test(an_entry_is_whole_or_not_there),

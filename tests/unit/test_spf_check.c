@@ -294,6 +294,45 @@ test_explanation(void **state)
     explain("v=spf1 -all exp=e.example", text, true, "");
 }
 
+/* RFC 7208 7.2: %{l} and %{s} bring the local part into the names that an error is about; whoever keeps the reason is told. */
+static void
+test_reasons_that_name_the_sender(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *record;
+        enum spf_result want;
+        bool names_sender;
+    } records[] = {
+        { "exists:%{l}.ill.example -all", SPF_TEMPERROR, true },
+        { "exists:%{L1r-}.ill.example -all", SPF_TEMPERROR, true },
+        { "include:%{S}.none.example -all", SPF_PERMERROR, true },
+        { "include:%{l}.none.example -all", SPF_PERMERROR, true },
+        { "redirect=%{l}.none.example", SPF_PERMERROR, true },
+        { "include:%{l}.in.example -all", SPF_TEMPERROR, true }, /* %{d} of the include is made of it */
+        { "exists:%{o}.ill.example -all", SPF_TEMPERROR, false },
+        { "exists:%{d}.ill.example -all", SPF_TEMPERROR, false },
+        { "include:none.example -all", SPF_PERMERROR, false },
+        { "ip4:192.0.2.1 exists:%{l}.ill.example -all", SPF_PASS, false }, /* not come to */
+        { "exists:%{l}.none.example -all", SPF_FAIL, false },              /* the term is told as it is written */
+    };
+    for (size_t i = 0; i < COUNT(records); i++) {
+        struct world w;
+        char zone[512];
+        snprintf(zone, sizeof(zone), "d.example. TXT \"v=spf1 %s\"\n$STATUS user.ill.example. * servfail\n$STATUS d.example.ill.example. * servfail\n"
+                 "user.in.example. TXT \"v=spf1 a:ill.%%{d} -all\"\n"
+                 "$STATUS ill.user.in.example. * servfail\n", records[i].record);
+        world_open(&w, zone);
+        w.rq.sender_domain = SLICE("d.example");
+        world_run(&w, spf_check);
+        if (w.out.result != records[i].want || w.out.reason_names_sender != records[i].names_sender)
+            fail_msg("%s: %s, \"%.*s\", %d", records[i].record, spf_result_name(w.out.result), SLICE_ARG(w.out.reason),
+                     w.out.reason_names_sender);
+        assert_true(w.out.reason_names_sender || !slice_icontains(w.out.reason, SLICE("user")));
+        world_close(&w);
+    }
+}
+
 static void
 collect(void *arg, unsigned depth, const char *text)
 {
@@ -345,6 +384,7 @@ main(void)
         cmocka_unit_test(test_table),         cmocka_unit_test(test_records),     cmocka_unit_test(test_identities),
         cmocka_unit_test(test_odd_input),     cmocka_unit_test(test_international), cmocka_unit_test(test_explanation),
         cmocka_unit_test(test_trace),         cmocka_unit_test(test_names_that_lead_nowhere),
+        cmocka_unit_test(test_reasons_that_name_the_sender),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
