@@ -265,6 +265,54 @@ lines_stay_short(void **state)
     arena_free(a);
 }
 
+#define ROOM ((size_t)16384) /* one block of an arena */
+
+/* With so much of the room taken: the whole set or none, and ST_OK stands for the whole. */
+static bool
+seals_in_what_is_left(const struct header_list *h, char *const *names, size_t n_names, size_t taken)
+{
+    struct arena *a = arena_new(ROOM), *others = arena_new(0);
+    struct notes n = { .signer = { &ops } };
+    struct body_canon *b = body_canon_new(others);
+    assert_non_null(arena_alloc(a, taken));
+    struct arc_seal *s = arc_seal_new(a, b);
+    body_canon_feed(b, SLICE("hello\r\n"));
+    assert_int_equal(body_canon_finish(b), ST_OK);
+    const struct arc_seal_options o = { SLICE("d.example"), SLICE("s"), SLICE("k"), &n.signer, 1790000000, NULL, 0, names, n_names };
+    struct arc_seal_set set;
+    enum status st = s == NULL ? ST_NOMEM : arc_seal_finish(s, &o, h, SLICE(" mx.example;\n\tspf=pass"), &none, &set);
+    if (s != NULL) {
+        bool whole = set.instance == 1 && set.aar.n > 0 && set.ams.n > n_names * 10 && set.as.n > 0;
+        if (st == ST_OK ? !whole : st != ST_NOMEM || set.instance != 0 || set.aar.n + set.ams.n + set.as.n > 0)
+            fail_msg("%zu octets taken: status %d, i=%u, fields of %zu, %zu, %zu", taken, st, set.instance, set.aar.n, set.ams.n, set.as.n);
+    }
+    body_canon_clear(b);
+    arena_free(a);
+    arena_free(others);
+    return st == ST_OK;
+}
+
+static void
+short_of_memory_there_is_no_set(void **state)
+{
+    (void)state;
+    static const struct field f[] = { { "From", " a" }, { "To", " b" } };
+    static char text[120][40];
+    static char *names[COUNT(text)]; /* all of them make an AMS that is longer than what is kept after it, half of them fit in */
+    for (size_t i = 0; i < COUNT(names); i++) {
+        snprintf(text[i], sizeof(text[i]), "A-Name-That-Is-Not-In-The-Header-%03zu", i);
+        names[i] = text[i];
+    }
+    struct arena *a = arena_new(0);
+    const struct header_list *h = header(a, f, COUNT(f));
+    size_t made = 0, refused = 0;
+    for (size_t n = COUNT(names) / 2; n <= COUNT(names); n += COUNT(names) / 2)
+        for (size_t taken = 0; taken < ROOM; taken += 16)
+            *(seals_in_what_is_left(h, names, n, taken) ? &made : &refused) += 1;
+    assert_true(made > 0 && refused > 0);
+    arena_free(a);
+}
+
 int
 main(void)
 {
@@ -274,6 +322,7 @@ main(void)
         cmocka_unit_test(a_failed_chain_is_not_covered),
         cmocka_unit_test(whether_there_is_a_set),
         cmocka_unit_test(lines_stay_short),
+        cmocka_unit_test(short_of_memory_there_is_no_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
