@@ -1,7 +1,8 @@
 /*
  * packets.c - libmilter looks macros up two strings at a time (name, value) and does not see the end of a list with an odd
  * number of them: it reads on behind its memory.  A macro packet of that kind, which no sane MTA sends, ends the connection
- * here instead of the process.
+ * here instead of the process; and so does a length of 0 or of more than 31 bits, behind which libmilter would see other
+ * packets than we do.
  *
  * It also lets a connection that says nothing stay open for ever once a whole packet is read; such are ended here.
  *
@@ -86,6 +87,14 @@ static struct {
     pthread_cond_t taken;
     pthread_mutex_t closing; /* a descriptor is not closed, and so not used anew, while packets_reap() shuts it down */
 } watch = { .newest = -1, .taking = PTHREAD_MUTEX_INITIALIZER, .closing = PTHREAD_MUTEX_INITIALIZER };
+
+static _Thread_local char command; /* of the packet read last; a callback runs on the thread that has read its packet */
+
+char
+packets_command(void)
+{
+    return command;
+}
 
 unsigned
 packets_open(void)
@@ -174,7 +183,8 @@ packets_reap(unsigned idle_s)
         if (!atomic_load_explicit(&w->open, memory_order_relaxed))
             continue;
         pthread_mutex_lock(&watch.closing);
-        if (atomic_load(&w->open) && now - atomic_load_explicit(&w->active_s, memory_order_relaxed) > idle_s) {
+        uint32_t active = atomic_load_explicit(&w->active_s, memory_order_relaxed);
+        if (atomic_load(&w->open) && active <= now /* or it spoke since we looked at the clock */ && now - active > idle_s) {
             (void)shutdown((int)fd, SHUT_RDWR); /* libmilter sees the end and closes */
             reaped++;
         }
@@ -184,6 +194,13 @@ packets_reap(unsigned idle_s)
 }
 
 #ifndef LEAVE_TO_SANITIZER
+
+static void
+end_packet(struct stream *s)
+{
+    command = (char)s->header[4];
+    *s = (struct stream){ .left = 0 };
+}
 
 /* More octets of the packet's data.  False: it is a macro packet that is complete and wrong. */
 static bool
@@ -201,10 +218,11 @@ take_data(struct stream *s, const unsigned char *p, size_t n)
     if (s->left > 0)
         return true;
     bool good = s->header[4] != 'D' || (s->strings % 2 == 0 && (s->ended || s->strings == 0));
-    *s = (struct stream){ .left = 0 };
+    end_packet(s);
     return good;
 }
 
+/* False: not to be given to libmilter, which takes the length for a signed number, and a packet of 0 or less for one without data. */
 static bool
 take(struct stream *s, const unsigned char *p, size_t n)
 {
@@ -215,9 +233,11 @@ take(struct stream *s, const unsigned char *p, size_t n)
             if (s->n_header < HEADER)
                 continue;
             uint32_t length = (uint32_t)s->header[0] << 24 | (uint32_t)s->header[1] << 16 | (uint32_t)s->header[2] << 8 | s->header[3];
-            s->left = length > 0 ? length - 1 : 0; /* libmilter refuses a length of 0 itself */
+            if (length == 0 || length > INT32_MAX)
+                return false;
+            s->left = length - 1;
             if (s->left == 0)
-                *s = (struct stream){ .left = 0 };
+                end_packet(s);
             continue;
         }
         size_t part = n < s->left ? n : s->left;
@@ -304,6 +324,8 @@ poll_ahead(struct pollfd *fds, nfds_t n, int timeout_ms)
         fds->revents = POLLOUT;
         return 1;
     }
+    if (w != NULL)
+        command = 0; /* what comes of this poll may be none: the end, or silence */
     if (w != NULL && !atomic_load_explicit(&w->taken, memory_order_relaxed))
         note_taken(w);
     if (w != NULL && has_more(w, fds->fd)) {

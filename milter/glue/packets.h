@@ -1,6 +1,6 @@
 /*
- * packets.h - what libmilter reads from an MTA is looked at for the one malformation that it does not survive, and the
- * connections that it has open are counted.
+ * packets.h - what libmilter reads from an MTA is looked at for the malformations that it does not survive, and the connections
+ * that it has open are counted.
  */
 #ifndef VIDIMUS_GLUE_PACKETS_H
 #define VIDIMUS_GLUE_PACKETS_H
@@ -17,6 +17,8 @@ unsigned packets_reap(unsigned idle_s);
  * connection before counts until it runs: of a burst, most would wait for those few workers, for ever if their MTAs are
  * silent in the middle of a packet. */
 void packets_wait_taken(void);
+/* The command whose packet has led to the callback that asks, SMFIC_...; 0: none did, or it is not known (thread sanitizer). */
+char packets_command(void);
 unsigned packets_open(void);                  /* connections that were, and are not closed yet */
 
 #endif
