@@ -3,7 +3,9 @@
 #include "glue/callbacks.h"
 #include "base/clock.h"
 #include "glue/connection.h"
+#include "glue/packets.h"
 
+#include <libmilter/mfdef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,13 +71,6 @@ static char *
 macro(SMFICTX *ctx, const char *name)
 {
     return smfi_getsymval(ctx, (char *)(uintptr_t)name);
-}
-
-static void
-replace(char **field, const char *value)
-{
-    free(*field);
-    *field = value == NULL ? NULL : strdup(value);
 }
 
 /* ---- negotiation ---- */
@@ -148,12 +143,11 @@ on_connect(SMFICTX *ctx, char *name, struct sockaddr *address)
     struct connection *c = connection_of(ctx);
     if (c == NULL)
         return SMFIS_TEMPFAIL;
-    connection_end_message(c);
+    connection_end_session(c);
     c->client = netaddr_from_sockaddr(address);
-    replace(&c->name, name);
-    replace(&c->mta_name, macro(ctx, "j"));
-    replace(&c->daemon_name, macro(ctx, "{daemon_name}"));
-    replace(&c->helo, NULL);
+    connection_replace(&c->name, name);
+    connection_replace(&c->mta_name, macro(ctx, "j"));
+    connection_replace(&c->daemon_name, macro(ctx, "{daemon_name}"));
     return answer(ctx, c, SMFIP_NR_CONN, go_on);
 }
 
@@ -165,7 +159,7 @@ on_helo(SMFICTX *ctx, char *helo)
     if (c == NULL)
         return SMFIS_TEMPFAIL;
     connection_end_message(c);
-    replace(&c->helo, helo);
+    connection_replace(&c->helo, helo);
     if (!connection_begin(c))
         return answer(ctx, c, SMFIP_NR_HELO, go_on); /* MAIL tries again */
     struct reply r = connection_greet(c);
@@ -256,9 +250,12 @@ on_body(SMFICTX *ctx, unsigned char *chunk, size_t n)
 {
     struct connection *c = connection_of(ctx);
     struct message *m = message_of(c);
-    if (m == NULL)
-        return c == NULL ? SMFIS_TEMPFAIL : answer(ctx, c, SMFIP_NR_BODY, go_on);
-    return answer(ctx, c, SMFIP_NR_BODY, message_body(m, (slice){ (const char *)chunk, n }));
+    struct reply r = m == NULL ? go_on : message_body(m, (slice){ (const char *)chunk, n });
+    if (c == NULL)
+        return SMFIS_TEMPFAIL;
+    /* The last chunk may come with the end of the message, to which libmilter goes on only from here with this answer. */
+    bool last = packets_command() == SMFIC_BODYEOB && r.kind == REPLY_CONTINUE;
+    return last ? SMFIS_CONTINUE : answer(ctx, c, SMFIP_NR_BODY, r);
 }
 
 /* ---- end ---- */
@@ -349,6 +346,10 @@ static sfsistat
 on_close(SMFICTX *ctx)
 {
     struct connection *c = smfi_getpriv(ctx);
+    if (c != NULL && packets_command() == SMFIC_QUIT_NC) { /* the next client's session, on the terms negotiated with the MTA */
+        connection_end_session(c);
+        return SMFIS_CONTINUE;
+    }
     (void)smfi_setpriv(ctx, NULL);
     connection_free(c);
     return SMFIS_CONTINUE;

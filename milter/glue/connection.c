@@ -23,12 +23,8 @@ connection_free(struct connection *c)
 {
     if (c == NULL)
         return;
-    connection_end_message(c);
+    connection_end_session(c);
     struct counters *n = service_counters(c->service);
-    free(c->name);
-    free(c->mta_name);
-    free(c->daemon_name);
-    free(c->helo);
     free(c);
     /* last, and released: who has waited for the count to be 0 may take everything down */
     atomic_fetch_sub_explicit(&n->connections, 1, memory_order_release);
@@ -42,6 +38,24 @@ connection_end_message(struct connection *c)
     c->message = NULL;
     c->generation = NULL;
     c->enveloped = c->failed = c->refused = c->has_held = false;
+}
+
+void
+connection_replace(char **field, const char *value)
+{
+    free(*field);
+    *field = value == NULL ? NULL : strdup(value);
+}
+
+void
+connection_end_session(struct connection *c)
+{
+    connection_end_message(c);
+    c->client = (struct netaddr){ 0 };
+    connection_replace(&c->name, NULL);
+    connection_replace(&c->mta_name, NULL);
+    connection_replace(&c->daemon_name, NULL);
+    connection_replace(&c->helo, NULL);
 }
 
 bool

@@ -35,6 +35,8 @@ bool connection_begin(struct connection *c);
 /* The reply of message_helo() for the message just begun, if HELO is known. */
 struct reply connection_greet(struct connection *c);
 void connection_end_message(struct connection *c); /* at the end, abort, or anywhere */
+void connection_end_session(struct connection *c); /* another client may follow, on the same terms */
+void connection_replace(char **field, const char *value); /* by a copy; NULL is fine */
 
 /* The verdict into calls of libmilter (apply.c).  The answer to the end of the message. */
 sfsistat apply_verdict(SMFICTX *ctx, struct connection *c, const struct verdict *v);

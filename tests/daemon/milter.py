@@ -123,9 +123,9 @@ class Milter:
     def body(self, data):
         return self.step(b"B", data, "body")
 
-    def eom(self):
+    def eom(self, last_chunk=b""):
         """The final reply's command and data, and the edits before it."""
-        self.send(b"E")
+        self.send(b"E", last_chunk)
         edits = []
         while True:
             command, data = self.receive()

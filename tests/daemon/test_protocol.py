@@ -73,6 +73,53 @@ class Protocol(unittest.TestCase):
             final, text, edits = m.message()
             self.assertEqual((final, text[:9]), (b"y", b"550 5.7.1"))
 
+    def test_the_next_client_comes_on_the_same_terms(self):
+        """What was negotiated holds for the MTA's connection, not for the client's session (SMFIC_QUIT_NC)."""
+        self.dns.txt["_dmarc.q.example"] = "v=DMARC1; p=quarantine"
+        with self.daemon() as d:
+            seen = []
+            for again in (False, True):
+                with Milter(d.socket) as m:
+                    m.begin()
+                    if again:
+                        m.message()
+                        m.send(b"K")
+                        m.connect()
+                        m.helo()
+                    edits = m.message([("From", " a@q.example"), ("X", "  two blanks")])[2]
+                    seen.append([(c, data) for c, data in edits])
+            self.assertEqual(seen[0], seen[1])
+            self.assertEqual(seen[0][-1][0], b"q")
+            self.assertTrue(authres(seen[0])[0].startswith(" mx.rcpt.example"))
+            with Milter(d.socket) as m:  # and it ends like any other
+                m.begin()
+                m.message()
+                m.send(b"K")
+                m.connect()
+            with Milter(d.socket) as m:
+                m.begin()
+                self.assertEqual(m.message()[0], b"c")
+            self.assertNotIn("event=libmilter", d.log())
+
+    def test_the_last_of_the_body_may_come_with_its_end(self):
+        """libmilter takes the data of SMFIC_BODYEOB for a last chunk."""
+        with self.daemon() as d:
+            for chunks, last in (((), b"all of it\r\n"), ((b"some\r\n", b"more\r\n"), b"and the last\r\n"), ((b"x",), b"")):
+                with Milter(d.socket, timeout=20) as m:
+                    m.begin()
+                    for i in range(2):
+                        m.macros(b"M", i="4c%d" % i)
+                        m.mail()
+                        m.rcpt()
+                        m.header("From", " a@sender.example")
+                        m.eoh()
+                        for chunk in chunks:
+                            m.body(chunk)
+                        final, _, edits = m.eom(last)
+                        self.assertEqual(final, b"c")
+                        self.assertIn("dmarc=pass", authres(edits)[0])
+            self.assertNotIn("event=libmilter", d.log())
+
     def test_a_refusal_has_its_text_and_percent_signs_survive(self):
         with self.daemon(RejectURL="https://x.example/?%20") as d, Milter(d.socket) as m:
             m.begin(connect={"address": "198.51.100.9"})
@@ -327,6 +374,24 @@ class Protocol(unittest.TestCase):
             with Milter(d.socket) as m:
                 m.begin()
                 self.assertEqual(m.message()[0], b"c")
+
+    def test_lengths_that_are_none(self):
+        """Fault matrix: the connection is closed.  libmilter takes 0 and what does not fit in 31 bits for a packet without
+        data, and does not survive the list of macros behind."""
+        odd = packet(b"D", b"M" + strings("i"))
+        with self.daemon() as d:
+            for length in (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x80\0\0\0", b"\x80\0\0\x01", b"\x7f\xff\xff\xff", b"\0\x10\0\x02"):
+                for command in b"ADBCEHLMONQTRUKZ":
+                    with Milter(d.socket, timeout=20) as m:
+                        m.begin()
+                        m.mail()
+                        m.rcpt()
+                        m.header("From", " a@sender.example")
+                        m.eoh()
+                        m.s.sendall(length + bytes([command]) + odd + packet(b"M", strings("<a@sender.example>")))
+                        with self.assertRaises((Closed, ConnectionResetError), msg=(length, command)):
+                            m.receive()
+            self.assertTrue(d.process.poll() is None)
 
     def test_malformed_packets_end_their_connection_only(self):
         rng = random.Random(2)
