@@ -23,9 +23,9 @@ struct taken {
 };
 
 static struct taken *
-taken_find(struct taken *table, size_t size, slice name)
+taken_find(struct taken *table, size_t size, uint64_t seed, slice name)
 {
-    size_t i = (size_t)slice_hash(name, 0) & (size - 1);
+    size_t i = (size_t)slice_hash(name, seed) & (size - 1);
     while (table[i].name.p != NULL && !slice_ieq(table[i].name, name))
         i = (i + 1) & (size - 1);
     table[i].name = name;
@@ -53,7 +53,7 @@ signed_fields(struct arena *a, const struct header_list *headers, const struct d
     if (table == NULL || fields == NULL)
         return NULL;
     for (size_t i = 0; i < sig->n_names; i++) {
-        struct taken *t = taken_find(table, size, sig->names[i]);
+        struct taken *t = taken_find(table, size, header_list_seed(headers), sig->names[i]);
         fields[i] = next_from_bottom(headers, sig->names[i], t);
         if (fields[i] == sig->field)
             fields[i] = next_from_bottom(headers, sig->names[i], t);

@@ -1,6 +1,7 @@
 #include "mail/headers.h"
 
 #include <string.h>
+#include <sys/random.h>
 
 /* All fields of one name, top to bottom. */
 struct name_entry {
@@ -16,6 +17,7 @@ struct header_list {
     size_t n, cap, bytes;
     struct name_entry **table; /* open addressing; size is a power of two, at most half full */
     size_t table_size, table_used;
+    uint64_t seed;
 };
 
 #define TABLE_FIRST_SIZE 64
@@ -28,6 +30,8 @@ header_list_new(struct arena *a, const struct header_limits *limits)
         return NULL;
     l->a = a;
     l->limits = *limits;
+    if (getrandom(&l->seed, sizeof(l->seed), 0) != (ssize_t)sizeof(l->seed))
+        l->seed = (uintptr_t)l;
     l->table_size = TABLE_FIRST_SIZE;
     l->table = arena_array(a, l->table_size, sizeof(struct name_entry *));
     return l->table == NULL ? NULL : l;
@@ -50,10 +54,16 @@ make_room(struct arena *a, const struct header_field ***array, size_t n, size_t 
     return true;
 }
 
-static struct name_entry **
-find_place(struct name_entry **table, size_t size, slice name)
+uint64_t
+header_list_seed(const struct header_list *l)
 {
-    size_t i = (size_t)slice_hash(name, 0) & (size - 1);
+    return l->seed;
+}
+
+static struct name_entry **
+find_place(struct name_entry **table, size_t size, uint64_t seed, slice name)
+{
+    size_t i = (size_t)slice_hash(name, seed) & (size - 1);
     while (table[i] != NULL && !slice_ieq(table[i]->name, name))
         i = (i + 1) & (size - 1);
     return &table[i];
@@ -68,7 +78,7 @@ grow_table(struct header_list *l)
         return false;
     for (size_t i = 0; i < l->table_size; i++)
         if (l->table[i] != NULL)
-            *find_place(table, size, l->table[i]->name) = l->table[i];
+            *find_place(table, size, l->seed, l->table[i]->name) = l->table[i];
     l->table = table;
     l->table_size = size;
     return true;
@@ -77,13 +87,13 @@ grow_table(struct header_list *l)
 static struct name_entry *
 find_or_add_name(struct header_list *l, slice name)
 {
-    struct name_entry **place = find_place(l->table, l->table_size, name);
+    struct name_entry **place = find_place(l->table, l->table_size, l->seed, name);
     if (*place != NULL)
         return *place;
     if (l->table_used >= l->table_size / 2) {
         if (!grow_table(l))
             return NULL;
-        place = find_place(l->table, l->table_size, name);
+        place = find_place(l->table, l->table_size, l->seed, name);
     }
     struct name_entry *e = arena_zalloc(l->a, sizeof(*e));
     if (e == NULL)
@@ -182,7 +192,7 @@ header_list_at(const struct header_list *l, size_t i)
 static const struct name_entry *
 find_name(const struct header_list *l, slice name)
 {
-    return *find_place(l->table, l->table_size, name);
+    return *find_place(l->table, l->table_size, l->seed, name);
 }
 
 size_t

@@ -32,6 +32,8 @@ const struct header_field *header_list_at(const struct header_list *l, size_t i)
 size_t header_list_count_name(const struct header_list *l, slice name);
 /* The field of that name with this nth (1-based from the top); NULL: none. */
 const struct header_field *header_list_find(const struct header_list *l, slice name, unsigned nth);
+/* For slice_hash() of names that the sender chooses: he cannot foresee it. */
+uint64_t header_list_seed(const struct header_list *l);
 /* The value on one line: folds removed (RFC 5322 2.2.3), trimmed.  {NULL,0}: no memory. */
 slice header_unfold(struct arena *a, slice value);
 
