@@ -151,6 +151,8 @@ read_key_line(struct key_table *t, const struct lines *l, struct key_entry *e)
         e->domain = domain;
     else if (domain_from_text(t->a, domain, &e->domain) != ST_OK)
         return "the domain is no domain name";
+    else if (domain_labels(e->domain) < 2) /* RFC 6376 3.5: d= has two labels at least, or no verifier takes it */
+        return "the domain has one label only, no seal can name it";
     if (domain_from_text(t->a, selector, &e->selector) != ST_OK)
         return "the selector is no domain name";
     if (path.n == 0 || path.p[0] != '/' || path.n > 4000)

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "mail/domain.h"
+#include "pipeline/policy.h"
+#include "pipeline/twopass.h"
 
 struct seal_plan {
     struct config *config; /* counted */
@@ -12,6 +14,29 @@ struct seal_plan {
 };
 
 /* ------------------------------------------------------------------ loading */
+
+/* RFC 5322 3.6.8 ftext; ";" too would end the h= it is written into. */
+static bool
+is_field_name(slice name)
+{
+    for (size_t i = 0; i < name.n; i++)
+        if (name.p[i] <= ' ' || name.p[i] >= 0x7f || name.p[i] == ':' || name.p[i] == ';')
+            return false;
+    return name.n > 0;
+}
+
+/* What is changed at the end of the message cannot be signed before it (RFC 8617 5.1 step 1). */
+static void
+check_signed(const struct config *c, const struct string_list *l, const char *option, struct strbuf *errors)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        slice name = slice_from(l->items[i]);
+        if (!is_field_name(name))
+            config_problem(c, option, errors, "\"%s\" is no name of a header field", l->items[i]);
+        else if (slice_ieq(name, SLICE(POLICY_TAG_FIELD)) || slice_ieq(name, SLICE(TWO_PASS_FIELD)))
+            config_problem(c, option, errors, "%s is written by this host and cannot be signed", l->items[i]);
+    }
+}
 
 /* SealFor: "*", a domain, ".domain", relay:HOST, transport:NAME.  SealHeaderChecks: Name:pattern. */
 static void
@@ -28,6 +53,8 @@ check_lists(const struct config *c, struct strbuf *errors)
     for (size_t i = 0; i < c->seal_header_checks.n; i++)
         if (!slice_has(slice_from(c->seal_header_checks.items[i]), ':'))
             config_problem(c, "SealHeaderChecks", errors, "\"%s\" is not like Name:pattern", c->seal_header_checks.items[i]);
+    check_signed(c, &c->seal_headers, "SealHeaders", errors);
+    check_signed(c, &c->oversign_headers, "OversignHeaders", errors);
     arena_free(a);
 }
 
@@ -203,6 +230,8 @@ seal_choose(const struct seal_plan *p, const struct seal_facts *f, struct seal_c
         out->why_not = "the KeyTable has no key of that name that signs yet";
     else if (matched && domain.n == 0)
         out->why_not = "the key takes the matched domain, and none was matched";
+    else if (matched && domain_labels(domain) < 2)
+        out->why_not = "the matched domain has one label only, no seal can name it";
     else
         *out = (struct seal_choice){ matched ? domain : e->domain, e->selector, e->path, NULL };
 }

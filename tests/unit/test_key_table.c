@@ -67,6 +67,8 @@ what_is_wrong_is_said_with_its_line(void **state)
         { "\n\na b c\n", "KeyTable:3: expected NAME DOMAIN:SELECTOR" },
         { "a d.example:s\n", "KeyTable:1: expected DOMAIN:SELECTOR:/path" },
         { "a d..example:s:/k\n", "KeyTable:1: the domain is no domain name" },
+        { "a localhost:s:/k\n", "KeyTable:1: the domain has one label only" },
+        { "a LAN.:s:/k\n", "KeyTable:1: the domain has one label only" },
         { "a d.example:s s:/k\n", "KeyTable:1: expected NAME" },
         { "a d.example:-s:/k\n", "KeyTable:1: the selector is no domain name" },
         { "a d.example:s:k.pem\n", "KeyTable:1: the key file is to be named by its absolute path" },
@@ -156,7 +158,7 @@ plan(const char *const *more, size_t n)
     char kt[128], st[128];
     snprintf(kt, sizeof(kt), "KeyTable=%s", file("kt", "lists lists.example:s:/k/l.pem\nown own.example:t:/k/o.pem\n"
                                                       "each %:u:/k/e.pem\nlater l.example:s:/k/l.pem from 2100-01-01\n"));
-    snprintf(st, sizeof(st), "SigningTable=%s", file("st", "*@lists.example lists\nown.example own\n.each.example each\n"
+    snprintf(st, sizeof(st), "SigningTable=%s", file("st", "*@lists.example lists\nown.example own\n.each.example each\nlan each\n"
                                                           "later.example later\n"));
     overrides[1] = kt;
     overrides[2] = st;
@@ -196,6 +198,7 @@ only_mail_that_travels_on_is_sealed(void **state)
         { .label = "a list", .rcpt = { .local_part = SLICE("x"), .domain = SLICE("lists.example") }, .domain = "lists.example" },
         { .label = "nobody's", .rcpt = { .local_part = SLICE("x"), .domain = SLICE("other.example") } },
         { .label = "the domain matched", .rcpt = { .local_part = SLICE("x"), .domain = SLICE("a.each.example") }, .domain = "a.each.example" },
+        { .label = "the domain matched is of one label (RFC 6376 3.5 d=)", .rcpt = { .local_part = SLICE("x"), .domain = SLICE("lan") } },
         { .label = "by the sender, when a list sends out", .rcpt = { .local_part = SLICE("x"), .domain = SLICE("other.example") },
           .sender = { .local_part = SLICE("x-bounces"), .domain = SLICE("lists.example") }, .domain = "lists.example" },
         { .label = "recipient before sender", .rcpt = { .local_part = SLICE("x"), .domain = SLICE("own.example") },
@@ -244,6 +247,41 @@ only_mail_that_travels_on_is_sealed(void **state)
     arena_free(a);
 }
 
+/* What would make every seal invalid is said at the start (RFC 5322 3.6.8, RFC 6376 3.2, RFC 8617 5.1 step 1). */
+static void
+names_that_cannot_be_signed_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *option, *error;
+    } cases[] = {
+        { "SealHeaders=From, Subject:", "-o: SealHeaders: \"Subject:\" is no name of a header field\n" },
+        { "SealHeaders=From;To", "-o: SealHeaders: \"From;To\" is no name of a header field\n" },
+        { "OversignHeaders=Sub\303\251", "-o: OversignHeaders: \"Sub\303\251\" is no name of a header field\n" },
+        { "SealHeaders=x-vidimus-quarantine", "-o: SealHeaders: x-vidimus-quarantine is written by this host and cannot be signed\n" },
+        { "OversignHeaders=X-Vidimus-Arrival", "-o: OversignHeaders: X-Vidimus-Arrival is written by this host and cannot be signed\n" },
+        { "SealHeaders=X_Y, List-Id, x!#$%&'*+-.^`|~", "" },
+        { "OversignHeaders=From, Subject", "" },
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char kt[128], st[128];
+        snprintf(kt, sizeof(kt), "KeyTable=%s", file("kt", "lists lists.example:s:/k/l.pem\n"));
+        snprintf(st, sizeof(st), "SigningTable=%s", file("st", "* lists\n"));
+        const char *overrides[] = { "ArcSeal=yes", kt, st, cases[i].option };
+        struct strbuf errors;
+        strbuf_init(&errors, 0);
+        struct config *c = NULL;
+        struct seal_plan *p = NULL;
+        assert_int_equal(config_load(NULL, overrides, COUNT(overrides), &errors, &c), ST_OK);
+        enum status st_want = cases[i].error[0] == '\0' ? ST_OK : ST_SYNTAX;
+        if (seal_plan_load(c, NULL, &p, &errors) != st_want || strcmp(strbuf_str(&errors), cases[i].error) != 0)
+            fail_msg("%s: \"%s\"", cases[i].option, strbuf_str(&errors));
+        seal_plan_free(p);
+        config_release(c);
+        strbuf_clear(&errors);
+    }
+}
+
 static int
 set_up(void **state)
 {
@@ -271,6 +309,7 @@ main(void)
         cmocka_unit_test(what_is_wrong_is_said_with_its_line),
         cmocka_unit_test(the_first_pattern_that_fits_names_the_key),
         cmocka_unit_test(only_mail_that_travels_on_is_sealed),
+        cmocka_unit_test(names_that_cannot_be_signed_are_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
