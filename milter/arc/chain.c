@@ -195,11 +195,13 @@ chain_close(struct chain *c)
 {
     if (!c->any || c->highest > ARC_MAX_SETS)
         return;
-    const struct chain_set *newest = c->highest == 0 ? NULL : c->sets[c->highest];
-    c->sealed_fail = newest != NULL && newest->as.field != NULL && newest->cv == CV_FAIL;
+    unsigned newest = c->highest; /* of those that have a seal: RFC 8617 5.1 step 2 asks for the most recent one */
+    while (newest > 0 && (c->sets[newest] == NULL || c->sets[newest]->as.field == NULL))
+        newest--;
+    c->sealed_fail = newest > 0 && c->sets[newest]->cv == CV_FAIL;
     if (c->sealed_fail) { /* RFC 8617 5.2 step 2 comes before all others */
         c->problem = NULL;
-        problem(c, c->highest, "the newest seal says cv=fail", SLICE_EMPTY);
+        problem(c, newest, "the newest seal says cv=fail", SLICE_EMPTY);
     }
     for (unsigned i = 1; i <= c->highest && c->problem == NULL; i++)
         close_set(c, i);

@@ -260,6 +260,29 @@ cv_is_demanded(void **state)
     }
 }
 
+/* RFC 8617 5.1 step 2: the most recent seal counts, be it not of the highest instance. */
+static void
+nothing_is_sealed_after_a_seal_of_failure(void **state)
+{
+    (void)state;
+    build(3);
+    struct fields first = chain[1], third = chain[3];
+    chain[2].as = seal(2, "fail", "rsa");
+    expect("a seal above it", with_sets(3, header), body, ARC_FAIL, "i=2: the seal does not say cv=pass");
+    assert_false(bed->arc.sealed_fail);
+    chain[3].as = SLICE_EMPTY;
+    expect("only the other fields above it", with_sets(3, header), body, ARC_FAIL, "i=2: the newest seal says cv=fail");
+    assert_true(bed->arc.sealed_fail);
+    chain[3] = (struct fields){ third.aar, SLICE_EMPTY, SLICE_EMPTY };
+    expect("one field above it", with_sets(3, header), body, ARC_FAIL, "i=2: the newest seal says cv=fail");
+    assert_true(bed->arc.sealed_fail);
+    assert_int_equal(bed->arc.highest_instance, 3);
+    chain[1] = (struct fields){ first.aar, first.ams, SLICE_EMPTY };
+    chain[2].as = SLICE_EMPTY;
+    expect("no seal at all", with_sets(3, header), body, ARC_FAIL, "i=1: no ARC-Seal");
+    assert_false(bed->arc.sealed_fail);
+}
+
 static void
 junk_fails_and_never_more(void **state)
 {
@@ -541,7 +564,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         CASE(chains_of_all_lengths_pass), CASE(changes_break_the_chain),         CASE(oldest_pass_is_found),
         CASE(each_seal_is_verified),
-        CASE(structure_is_demanded),      CASE(cv_is_demanded),                  CASE(junk_fails_and_never_more),
+        CASE(structure_is_demanded),      CASE(nothing_is_sealed_after_a_seal_of_failure),
+        CASE(cv_is_demanded),                  CASE(junk_fails_and_never_more),
         CASE(an_aar_begins_with_its_instance), CASE(keys_are_asked_for_early),   CASE(trouble_with_dns_fails),
         CASE(tags_of_the_fields_are_judged), CASE(a_seal_has_few_tags),          CASE(instances_are_written_by_the_grammar),
         CASE(a_flood_asks_for_few_keys),  CASE(memory_may_run_out_anywhere),
