@@ -20,6 +20,7 @@ import argparse, base64, hashlib, ipaddress, json, os, random
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from corpus_sign import DATE, arc_seal, bh, pub, rsakey, sign
+from nsd_config import write_config
 
 ap = argparse.ArgumentParser()
 ap.add_argument("out")
@@ -418,27 +419,7 @@ with open(a.out + "/zone", "w") as z:
             "bench.example. 3600 IN MX 10 mx.bench.example.\nmx.bench.example. 3600 IN A 127.0.0.1\n"
             "localhost. 3600 IN A 127.0.0.1\n")
     z.write("\n".join(dict.fromkeys(zone)) + "\n")
-here = os.path.abspath(a.out)
-open(a.out + "/nsd.conf", "w").write("""server:
-  ip-address: 127.0.0.1@%d
-  username: ""
-  chroot: ""
-  zonesdir: "%s"
-  database: ""
-  pidfile: "%s/nsd.pid"
-  logfile: "%s/nsd.log"
-  xfrdfile: "%s/xfrd.state"
-  zonelistfile: "%s/zone.list"
-  cookie-secret-file: ""
-  server-count: 1
-  rrl-ratelimit: 0
-  rrl-whitelist-ratelimit: 0
-remote-control:
-  control-enable: no
-zone:
-  name: "."
-  zonefile: "zone"
-""" % ((a.port,) + (here,) * 5))
+write_config(a.out, a.port)
 print("messages %d, %.1f MB, mean %.1f KB; zone %d records" % (a.n, tot / 1e6, tot / a.n / 1e3, len(zone)))
 
 if a.check:  # a second implementation's opinion (dkimpy)

@@ -4,6 +4,7 @@ import random
 
 from corpus_sign import arc_seal, bh, pub, rsakey, sign
 from harness import Dns, Peers, bench
+from nsd_config import write_config
 import plot
 
 SERIES = {
@@ -68,25 +69,7 @@ def make(folder):
         write("body KB", kb, signed(fields(), body), body)
     for n in SERIES["connections"]:
         write("connections", n, signed(fields(), small), small)
-    open(folder + "/nsd.conf", "w").write("""server:
-  ip-address: 127.0.0.1@1
-  username: ""
-  chroot: ""
-  zonesdir: "%s"
-  database: ""
-  pidfile: "%s/nsd.pid"
-  logfile: "%s/nsd.log"
-  xfrdfile: "%s/xfrd.state"
-  zonelistfile: "%s/zone.list"
-  cookie-secret-file: ""
-  server-count: 1
-  rrl-ratelimit: 0
-remote-control:
-  control-enable: no
-zone:
-  name: "."
-  zonefile: "zone"
-""" % ((folder,) * 5))
+    write_config(folder)
 
 
 def passes(series, at, quick):
