@@ -21,6 +21,53 @@ static const char zone[] =
     "six.example. AAAA 2001:db8::1\n"
     "six.example. A 192.0.2.1\n";
 
+static struct resolver *resolver;
+
+static int
+begin(void **state)
+{
+    (void)state;
+    struct strbuf errors;
+    strbuf_init(&errors, 0);
+    if (resolver_zone_new(slice_from(zone), &errors, &resolver) != ST_OK)
+        fail_msg("%s", strbuf_str(&errors));
+    strbuf_clear(&errors);
+    return 0;
+}
+
+static int
+end(void **state)
+{
+    (void)state;
+    resolver_free(resolver);
+    return 0;
+}
+
+struct checked {
+    struct arena *arena;
+    enum iprev_result result;
+    slice name;
+    unsigned questions;
+};
+
+/* One client, whose name the MTA says; `early`: the questions are begun at connect. */
+static struct checked
+check(const char *ip, const char *said, bool early)
+{
+    const struct dns_limits limits = { .timeout_ms = 2000, .max_queries = 20 };
+    struct checked c = { .arena = arena_new(0) };
+    struct dns_session *dns = dns_session_new(resolver, &limits);
+    struct netaddr client;
+    assert_true(netaddr_parse(slice_from(ip), &client));
+    if (early)
+        iprev_prefetch(dns, &client, slice_from(said));
+    c.result = iprev_check(c.arena, dns, &client, slice_from(said), NULL, &c.name);
+    c.name = arena_slice(c.arena, c.name);
+    c.questions = dns_session_usage(dns).questions;
+    dns_session_free(dns);
+    return c;
+}
+
 /* RFC 8601 section 3: pass, fail, temperror, permerror. */
 static const struct {
     const char *ip;
@@ -38,28 +85,13 @@ static void
 names_count_only_when_they_lead_back(void **state)
 {
     (void)state;
-    struct strbuf errors;
-    struct resolver *r = NULL;
-    strbuf_init(&errors, 0);
-    if (resolver_zone_new(slice_from(zone), &errors, &r) != ST_OK)
-        fail_msg("%s", strbuf_str(&errors));
+    static const char *const said[] = { "unknown", "[192.0.2.1]", "", "192.0.2.1", "not a name." }; /* these say nothing */
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct arena *a = arena_new(0);
-        const struct dns_limits limits = { .timeout_ms = 2000, .max_queries = 20 };
-        struct dns_session *dns = dns_session_new(r, &limits);
-        struct netaddr client;
-        slice name;
-        assert_true(netaddr_parse(slice_from(cases[i].ip), &client));
-        static const char *const said[] = { "unknown", "[192.0.2.1]", "", "192.0.2.1", "not a name." };
-        iprev_prefetch(dns, &client, slice_from(said[i % COUNT(said)])); /* these say nothing */
-        enum iprev_result got = iprev_check(a, dns, &client, slice_from(said[i % COUNT(said)]), NULL, &name);
-        if (got != cases[i].result || !slice_eq(name, slice_from(cases[i].name)))
-            fail_msg("%s: %s, \"%.*s\"", cases[i].ip, iprev_result_name(got), SLICE_ARG(name));
-        dns_session_free(dns);
-        arena_free(a);
+        struct checked got = check(cases[i].ip, said[i % COUNT(said)], true);
+        if (got.result != cases[i].result || !slice_eq(got.name, slice_from(cases[i].name)))
+            fail_msg("%s: %s, \"%.*s\"", cases[i].ip, iprev_result_name(got.result), SLICE_ARG(got.name));
+        arena_free(got.arena);
     }
-    resolver_free(r);
-    strbuf_clear(&errors);
 }
 
 /* What the MTA found is confirmed, or not, by one question. */
@@ -87,30 +119,14 @@ the_name_of_the_mta_is_confirmed(void **state)
         { "192.0.2.1", "[192.0.2.1]", IPREV_PASS, "mx.example", 2 },
         { "192.0.2.1", "", IPREV_PASS, "mx.example", 2 },
     };
-    struct strbuf errors;
-    struct resolver *r = NULL;
-    strbuf_init(&errors, 0);
-    assert_int_equal(resolver_zone_new(slice_from(zone), &errors, &r), ST_OK);
     for (size_t i = 0; i < COUNT(c); i++)
         for (int early = 0; early < 2; early++) {
-            struct arena *a = arena_new(0);
-            const struct dns_limits limits = { .timeout_ms = 2000, .max_queries = 20 };
-            struct dns_session *dns = dns_session_new(r, &limits);
-            struct netaddr client;
-            slice name;
-            assert_true(netaddr_parse(slice_from(c[i].ip), &client));
-            if (early)
-                iprev_prefetch(dns, &client, slice_from(c[i].said));
-            enum iprev_result got = iprev_check(a, dns, &client, slice_from(c[i].said), NULL, &name);
-            unsigned questions = dns_session_usage(dns).questions;
-            if (got != c[i].result || !slice_eq(name, slice_from(c[i].name)) || questions != c[i].questions)
-                fail_msg("%s, \"%s\": %s, \"%.*s\", %u questions", c[i].ip, c[i].said, iprev_result_name(got), SLICE_ARG(name),
-                         questions);
-            dns_session_free(dns);
-            arena_free(a);
+            struct checked got = check(c[i].ip, c[i].said, early);
+            if (got.result != c[i].result || !slice_eq(got.name, slice_from(c[i].name)) || got.questions != c[i].questions)
+                fail_msg("%s, \"%s\": %s, \"%.*s\", %u questions", c[i].ip, c[i].said, iprev_result_name(got.result),
+                         SLICE_ARG(got.name), got.questions);
+            arena_free(got.arena);
         }
-    resolver_free(r);
-    strbuf_clear(&errors);
 }
 
 int
@@ -118,5 +134,5 @@ main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(names_count_only_when_they_lead_back),
                                         cmocka_unit_test(the_name_of_the_mta_is_confirmed) };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, begin, end);
 }
