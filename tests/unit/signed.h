@@ -31,6 +31,7 @@ struct bed {
     size_t n_second;
     struct arc_result arc;
     struct dns_usage usage;
+    unsigned asked_early; /* questions begun before the end of the header */
 };
 
 static inline slice
@@ -202,6 +203,7 @@ bed_verify_in(struct bed *b, slice header, slice body, size_t step)
         assert_int_equal(dkim_add_field(d, header_list_at(l, i)), ST_OK);
         assert_int_equal(arc_header(c, header_list_at(l, i)), ST_OK);
     }
+    b->asked_early = dns_session_usage(s).questions;
     assert_int_equal(dkim_header_end(d, l, slice_from(b->author), canon), ST_OK);
     assert_int_equal(arc_eoh(c, l, canon), ST_OK);
     for (size_t i = 0; i < body.n;) {
