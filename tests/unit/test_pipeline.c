@@ -9,6 +9,7 @@
 #include "dns/zone.h"
 #include "mail/eml.h"
 #include "pipeline/pipeline.h"
+#include "second/second.h"
 #include "nomem.h"
 
 /* Only the pipeline's own allocations count, not the test's. */
@@ -35,6 +36,9 @@ static const char zone[] =
     "mx.late.example. A 192.0.2.210\n"
     "host.late.example. TXT \"v=spf1 a -all\"\n"
     "host.late.example. A 192.0.2.210\n"
+    "early.example. TXT \"v=spf1 redirect=all.example -all\"\n"
+    "all.example. TXT \"v=spf1 +all\"\n"
+    "_dmarc.early.example. TXT \"v=DMARC1; p=reject\"\n"
     "$STATUS slow.example. TXT servfail\n"
     "$STATUS _dmarc.down.example. TXT servfail\n";
 
@@ -411,6 +415,45 @@ recipients_without_a_name_are_noticed(void **state)
     strbuf_clear(&errors);
 }
 
+/* libspf2 follows a redirect= that RFC 7208 6.1 has ignored beside "all", and so says pass: that is written down, and changes
+ * what is done with the message only where SecondOpinion is veto. */
+static void
+a_second_opinion_counts_where_it_has_a_veto(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *option;
+        enum action want;
+    } opinions[] = { { "SecondOpinion=off", ACTION_REJECT }, { "SecondOpinion=log", ACTION_REJECT }, { "SecondOpinion=veto", ACTION_QUARANTINE } };
+    if (second_spf() == NULL)
+        skip();
+    for (size_t i = 0; i < COUNT(opinions); i++) {
+        const char *const overrides[] = { "AuthservID=mx.test", "IgnoreHosts=", opinions[i].option };
+        struct strbuf errors;
+        struct config *c;
+        strbuf_init(&errors, 0);
+        assert_int_equal(config_load(NULL, overrides, COUNT(overrides), &errors, &c), ST_OK);
+        struct pipeline_parts parts = { .config = c, .resolver = w->resolver, .keys = w->keys, .now = 1528637909 };
+        struct pipeline *p = pipeline_new(&parts, &errors);
+        struct peer peer = { .name = SLICE("unknown"), .mta_name = SLICE_EMPTY, .daemon_name = SLICE_EMPTY };
+        netaddr_parse(SLICE("203.0.113.5"), &peer.client);
+        struct message *m = message_new(p, &peer, NULL);
+        message_helo(m, SLICE("mx.client.example"));
+        message_mail(m, SLICE("<a@early.example>"), NULL, SLICE_EMPTY);
+        message_header(m, SLICE("From"), SLICE(" a@early.example"));
+        message_eoh(m);
+        const struct verdict *v = message_eom(m);
+        assert_int_equal(v->record->spf->result, SPF_FAIL); /* never anybody else's result */
+        assert_int_equal(v->record->dmarc.result, DMARC_FAIL);
+        if (v->record->action != opinions[i].want)
+            fail_msg("%s: %s", opinions[i].option, action_name(v->record->action));
+        message_free(m);
+        pipeline_release(p);
+        config_release(c);
+        strbuf_clear(&errors);
+    }
+}
+
 /* RequiredHeaders refuses what RFC 5322 3.6 does not allow, but nobody who is exempt and nobody where nothing is enforced; and a
  * name makes exempt only if it leads back to the client (RFC 8601 3): anybody can give his address a name of somebody else's. */
 static void
@@ -507,6 +550,7 @@ main(void)
         cmocka_unit_test(a_message_may_be_given_up_anywhere), cmocka_unit_test(memory_may_end_at_any_point),
         cmocka_unit_test(the_name_may_come_from_the_mta), cmocka_unit_test(exempt_is_who_leads_back),
         cmocka_unit_test(recipients_without_a_name_are_noticed),
+        cmocka_unit_test(a_second_opinion_counts_where_it_has_a_veto),
         cmocka_unit_test(likely_names_are_asked_with_the_record),
         cmocka_unit_test(spf_refuses_early_where_it_is_told_to),
     };
