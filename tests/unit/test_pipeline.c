@@ -345,25 +345,46 @@ memory_may_end_at_any_point(void **state)
     }
 }
 
+/* A pipeline with options of its own beside AuthservID and no exempt hosts, and messages through it. */
+static struct pipeline *
+pipeline_with(struct world *w, const char *option, const char *second, const char *third)
+{
+    const char *const overrides[] = { "AuthservID=mx.test", "IgnoreHosts=", option, second, third };
+    size_t n = third != NULL ? 5 : second != NULL ? 4 : option != NULL ? 3 : 2;
+    struct strbuf errors;
+    struct config *c;
+    strbuf_init(&errors, 0);
+    if (config_load(NULL, overrides, n, &errors, &c) != ST_OK)
+        fail_msg("%s", strbuf_str(&errors));
+    const struct pipeline_parts parts = { .config = c, .resolver = w->resolver, .keys = w->keys, .now = 1528637909 };
+    struct pipeline *p = pipeline_new(&parts, &errors);
+    assert_non_null(p);
+    config_release(c); /* the pipeline has a count of its own */
+    strbuf_clear(&errors);
+    return p;
+}
+
+static struct message *
+message_of(struct pipeline *p, const char *ip, const char *name, const char *mta_name)
+{
+    struct peer peer = { .name = slice_from(name), .mta_name = slice_from(mta_name), .daemon_name = SLICE_EMPTY };
+    assert_true(netaddr_parse(slice_from(ip), &peer.client));
+    struct message *m = message_new(p, &peer, NULL);
+    assert_non_null(m);
+    return m;
+}
+
 /* RFC 8601 2.5: one id for each administrative unit; hosts that share the daemon may each have their own. */
 static void
 the_name_may_come_from_the_mta(void **state)
 {
     struct world *w = *state;
-    static const char *const overrides[] = { "AuthservID=mx.test", "AuthservIDMacro=j", "IgnoreHosts=" };
     static const struct {
         const char *told, *id;
     } macros[] = { { "mx7.Test", " mx7.test;" }, { "", " mx.test;" }, { "no name at all", " mx.test;" } };
-    struct strbuf errors;
-    struct config *c;
-    strbuf_init(&errors, 0);
-    assert_int_equal(config_load(NULL, overrides, COUNT(overrides), &errors, &c), ST_OK);
-    struct pipeline_parts parts = { .config = c, .resolver = w->resolver, .keys = w->keys, .now = 1528637909 };
-    struct pipeline *p = pipeline_new(&parts, &errors);
+    struct pipeline *p = pipeline_with(w, "AuthservIDMacro=j", NULL, NULL);
     for (size_t i = 0; i < COUNT(macros); i++) {
-        struct peer peer = { .name = SLICE("x"), .mta_name = slice_from(macros[i].told), .daemon_name = SLICE_EMPTY };
-        netaddr_parse(SLICE("192.0.2.7"), &peer.client);
-        struct message *m = message_new(p, &peer, NULL);
+        struct message *m = message_of(p, "192.0.2.7", "x", macros[i].told);
         message_mail(m, SLICE("<a@bank.example>"), NULL, SLICE_EMPTY);
         message_header(m, SLICE("Authentication-Results"), SLICE(" MX7.test; dmarc=pass"));
         message_header(m, SLICE("Authentication-Results"), SLICE(" mx.test; dmarc=pass"));
@@ -375,8 +396,6 @@ the_name_may_come_from_the_mta(void **state)
         message_free(m);
     }
     pipeline_release(p);
-    config_release(c);
-    strbuf_clear(&errors);
 }
 
 /* A rule on recipients has to know of those that are in no list of domains (RFC 5321 4.1.3, 4.5.1). */
@@ -384,22 +403,14 @@ static void
 recipients_without_a_name_are_noticed(void **state)
 {
     struct world *w = *state;
-    static const char *const overrides[] = { "AuthservID=mx.test", "IgnoreHosts=" };
     static const struct {
         const char *path;
         bool without_name;
     } more[] = { { "<c@other.example>", false }, { "<c@b\xc3\xbc" "cher.example>", false }, { "<Postmaster>", true },
                  { "<c@[192.0.2.25]>", true }, { "<c@[IPv6:2001:db8::25]>", true }, { "c", true } };
-    struct strbuf errors;
-    struct config *c;
-    strbuf_init(&errors, 0);
-    assert_int_equal(config_load(NULL, overrides, COUNT(overrides), &errors, &c), ST_OK);
-    struct pipeline_parts parts = { .config = c, .resolver = w->resolver, .keys = w->keys, .now = 1528637909 };
-    struct pipeline *p = pipeline_new(&parts, &errors);
+    struct pipeline *p = pipeline_with(w, NULL, NULL, NULL);
     for (size_t i = 0; i < COUNT(more); i++) {
-        struct peer peer = { .name = SLICE("x"), .mta_name = SLICE_EMPTY, .daemon_name = SLICE_EMPTY };
-        netaddr_parse(SLICE("192.0.2.7"), &peer.client);
-        struct message *m = message_new(p, &peer, NULL);
+        struct message *m = message_of(p, "192.0.2.7", "x", "");
         message_mail(m, SLICE("<a@bank.example>"), NULL, SLICE_EMPTY);
         message_rcpt(m, SLICE("<b@receiver.example>"));
         message_rcpt(m, slice_from(more[i].path));
@@ -411,8 +422,6 @@ recipients_without_a_name_are_noticed(void **state)
         message_free(m);
     }
     pipeline_release(p);
-    config_release(c);
-    strbuf_clear(&errors);
 }
 
 /* libspf2 follows a redirect= that RFC 7208 6.1 has ignored beside "all", and so says pass: that is written down, and changes
@@ -428,16 +437,8 @@ a_second_opinion_counts_where_it_has_a_veto(void **state)
     if (second_spf() == NULL)
         skip();
     for (size_t i = 0; i < COUNT(opinions); i++) {
-        const char *const overrides[] = { "AuthservID=mx.test", "IgnoreHosts=", opinions[i].option };
-        struct strbuf errors;
-        struct config *c;
-        strbuf_init(&errors, 0);
-        assert_int_equal(config_load(NULL, overrides, COUNT(overrides), &errors, &c), ST_OK);
-        struct pipeline_parts parts = { .config = c, .resolver = w->resolver, .keys = w->keys, .now = 1528637909 };
-        struct pipeline *p = pipeline_new(&parts, &errors);
-        struct peer peer = { .name = SLICE("unknown"), .mta_name = SLICE_EMPTY, .daemon_name = SLICE_EMPTY };
-        netaddr_parse(SLICE("203.0.113.5"), &peer.client);
-        struct message *m = message_new(p, &peer, NULL);
+        struct pipeline *p = pipeline_with(w, opinions[i].option, NULL, NULL);
+        struct message *m = message_of(p, "203.0.113.5", "unknown", "");
         message_helo(m, SLICE("mx.client.example"));
         message_mail(m, SLICE("<a@early.example>"), NULL, SLICE_EMPTY);
         message_header(m, SLICE("From"), SLICE(" a@early.example"));
@@ -449,8 +450,6 @@ a_second_opinion_counts_where_it_has_a_veto(void **state)
             fail_msg("%s: %s", opinions[i].option, action_name(v->record->action));
         message_free(m);
         pipeline_release(p);
-        config_release(c);
-        strbuf_clear(&errors);
     }
 }
 
@@ -475,16 +474,8 @@ exempt_is_who_leads_back(void **state)
           ACTION_REJECT },
     };
     for (size_t i = 0; i < COUNT(cases_of_it); i++) {
-        const char *const overrides[] = { "AuthservID=mx.test", "RequiredHeaders=yes", cases_of_it[i].list, cases_of_it[i].enforcement };
-        struct strbuf errors;
-        struct config *c;
-        strbuf_init(&errors, 0);
-        assert_int_equal(config_load(NULL, overrides, COUNT(overrides), &errors, &c), ST_OK);
-        struct pipeline_parts parts = { .config = c, .resolver = w->resolver, .keys = w->keys, .now = 1528637909 };
-        struct pipeline *p = pipeline_new(&parts, &errors);
-        struct peer peer = { .name = slice_from(cases_of_it[i].name), .mta_name = SLICE_EMPTY, .daemon_name = SLICE_EMPTY };
-        netaddr_parse(slice_from(cases_of_it[i].ip), &peer.client);
-        struct message *m = message_new(p, &peer, NULL);
+        struct pipeline *p = pipeline_with(w, "RequiredHeaders=yes", cases_of_it[i].list, cases_of_it[i].enforcement);
+        struct message *m = message_of(p, cases_of_it[i].ip, cases_of_it[i].name, "");
         message_mail(m, SLICE("<a@none.example>"), NULL, SLICE_EMPTY);
         message_header(m, SLICE("From"), SLICE(" a@none.example"));
         if (cases_of_it[i].good_header)
@@ -495,8 +486,6 @@ exempt_is_who_leads_back(void **state)
             fail_msg("%s: %s", cases_of_it[i].label, action_name(v->record->action));
         message_free(m);
         pipeline_release(p);
-        config_release(c);
-        strbuf_clear(&errors);
     }
 }
 
@@ -505,7 +494,6 @@ static void
 spf_refuses_early_where_it_is_told_to(void **state)
 {
     struct world *w = *state;
-    static const char *const overrides[] = { "SPFReject=fail, permerror, temperror", "SPFRejectHelo=fail", "IgnoreHosts=" };
     static const struct {
         const char *helo, *mail_from, *code, *xcode;
         enum reply_kind kind;
@@ -517,16 +505,9 @@ spf_refuses_early_where_it_is_told_to(void **state)
         { "mx.client.example", "<a@slow.example>", "451", "4.4.3", REPLY_TEMPFAIL },
         { "mx.client.example", "<x@none.example>", NULL, NULL, REPLY_CONTINUE },
     };
-    struct strbuf errors;
-    struct config *c;
-    strbuf_init(&errors, 0);
-    assert_int_equal(config_load(NULL, overrides, COUNT(overrides), &errors, &c), ST_OK);
-    struct pipeline_parts parts = { .config = c, .resolver = w->resolver, .keys = w->keys, .now = 1528637909 };
-    struct pipeline *p = pipeline_new(&parts, &errors);
+    struct pipeline *p = pipeline_with(w, "SPFReject=fail, permerror, temperror", "SPFRejectHelo=fail", NULL);
     for (size_t i = 0; i < COUNT(mails); i++) {
-        struct peer peer = { .name = SLICE("x"), .mta_name = SLICE_EMPTY, .daemon_name = SLICE_EMPTY };
-        netaddr_parse(SLICE("203.0.113.5"), &peer.client);
-        struct message *m = message_new(p, &peer, NULL);
+        struct message *m = message_of(p, "203.0.113.5", "x", "");
         message_helo(m, slice_from(mails[i].helo));
         struct reply r = message_mail(m, slice_from(mails[i].mail_from), NULL, SLICE_EMPTY);
         if (r.kind != mails[i].kind)
@@ -538,8 +519,6 @@ spf_refuses_early_where_it_is_told_to(void **state)
         message_free(m);
     }
     pipeline_release(p);
-    config_release(c);
-    strbuf_clear(&errors);
 }
 
 int
