@@ -12,11 +12,26 @@ claims_one_of(struct arena *a, const struct string_list *ids, slice value)
     return false;
 }
 
+/* By the grammar, that is: the id that every reader sees who keeps to it. */
+static bool
+names_one_of(struct arena *a, const struct string_list *ids, slice value)
+{
+    struct authres parsed;
+    if (authres_parse(a, value, &parsed) != ST_OK)
+        return false;
+    for (size_t i = 0; i < ids->n; i++)
+        if (slice_ieq(parsed.authserv_id, slice_from(ids->items[i])))
+            return true;
+    return false;
+}
+
 static bool
 authres_must_go(struct arena *a, const struct config *c, slice reporter, bool internal, slice value)
 {
-    if (claims_one_of(a, &c->trusted_authserv_ids, value))
-        return !internal;
+    if (!internal && claims_one_of(a, &c->trusted_authserv_ids, value))
+        return true;
+    if (internal && names_one_of(a, &c->trusted_authserv_ids, value))
+        return false;
     if (authres_claims(a, value, reporter) || authres_claims(a, value, slice_from(c->authserv_id)))
         return true;
     return !internal && authres_is_other_version(a, value); /* nobody knows what it says: RFC 8601 5, MUST go */

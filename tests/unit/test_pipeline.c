@@ -398,6 +398,54 @@ the_name_may_come_from_the_mta(void **state)
     pipeline_release(p);
 }
 
+/* RFC 8601 5: what claims to be ours goes, from wherever; what claims to be of an id that we trust stays if it comes from inside,
+ * and if nobody can read it as ours; what is of a version that nobody knows goes unless it comes from inside. */
+static void
+fields_that_claim_to_be_ours_go(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *label, *value;
+        bool from_outside, from_inside; /* it is deleted */
+    } fields[] = {
+        { "ours", " mx.test; dmarc=pass header.from=a.example", true, true },
+        { "somebody else's", " other.test; dmarc=pass header.from=a.example", false, false },
+        { "of a trusted id", " relay.test; dmarc=pass header.from=a.example", true, false },
+        { "of a trusted id, in other letters", " Relay.Test 1 (x); none", true, false },
+        { "of a trusted id, but not of this grammar", " relay.test dmarc pass", true, false },
+        { "ours behind a comment that some end early", " (\\)relay.test;) mx.test; dmarc=pass", true, true },
+        { "ours before a comment that does not end", " mx.test (relay.test; dmarc=pass", true, true },
+        { "an encoded word, which may say anything", " =?us-ascii?q?mx.test?=; dmarc=pass", true, true },
+        { "another version", " other.test 2; dmarc=pass header.from=a.example", true, false },
+    };
+    struct pipeline *p = pipeline_with(w, "InternalHosts=192.0.2.7", "TrustedAuthservIDs=relay.test", NULL);
+    for (size_t i = 0; i < COUNT(fields); i++)
+        for (int inside = 0; inside < 2; inside++) {
+            struct message *m = message_of(p, inside ? "192.0.2.7" : "192.0.2.8", "x", "");
+            message_mail(m, SLICE("<a@bank.example>"), NULL, SLICE_EMPTY);
+            message_header(m, SLICE("authentication-results"), slice_from(fields[i].value));
+            message_header(m, SLICE("From"), SLICE(" a@bank.example"));
+            message_eoh(m);
+            if ((message_eom(m)->n_deletes > 0) != (inside ? fields[i].from_inside : fields[i].from_outside))
+                fail_msg("%s, from %s", fields[i].label, inside ? "inside" : "outside");
+            message_free(m);
+        }
+    pipeline_release(p);
+    /* where several hosts write under one id, those inside may be told to be believed: it is then listed as well */
+    p = pipeline_with(w, "InternalHosts=192.0.2.7", "TrustedAuthservIDs=mx.test", NULL);
+    struct message *m = message_of(p, "192.0.2.7", "x", "");
+    message_mail(m, SLICE("<a@bank.example>"), NULL, SLICE_EMPTY);
+    message_header(m, SLICE("Authentication-Results"), SLICE(" mx.test; dmarc=pass header.from=a.example"));
+    message_header(m, SLICE("Authentication-Results"), SLICE(" mx.test (relay.test; dmarc=pass"));
+    message_header(m, SLICE("From"), SLICE(" a@bank.example"));
+    message_eoh(m);
+    const struct verdict *v = message_eom(m);
+    assert_int_equal(v->n_deletes, 1);
+    assert_int_equal(v->deletes[0].nth, 2);
+    message_free(m);
+    pipeline_release(p);
+}
+
 /* A rule on recipients has to know of those that are in no list of domains (RFC 5321 4.1.3, 4.5.1). */
 static void
 recipients_without_a_name_are_noticed(void **state)
@@ -528,7 +576,7 @@ main(void)
         cmocka_unit_test(verdicts_are_those_of_the_rfcs), cmocka_unit_test(chunks_change_nothing),
         cmocka_unit_test(a_message_may_be_given_up_anywhere), cmocka_unit_test(memory_may_end_at_any_point),
         cmocka_unit_test(the_name_may_come_from_the_mta), cmocka_unit_test(exempt_is_who_leads_back),
-        cmocka_unit_test(recipients_without_a_name_are_noticed),
+        cmocka_unit_test(recipients_without_a_name_are_noticed), cmocka_unit_test(fields_that_claim_to_be_ours_go),
         cmocka_unit_test(a_second_opinion_counts_where_it_has_a_veto),
         cmocka_unit_test(likely_names_are_asked_with_the_record),
         cmocka_unit_test(spf_refuses_early_where_it_is_told_to),
