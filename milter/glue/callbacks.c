@@ -281,7 +281,7 @@ count_verdict(struct counters *n, const struct record *r, uint64_t ms)
         count(&n->dkim[(unsigned)r->dkim[i].result % COUNTER_RESULTS]);
 }
 
-/* There is no verdict, by trouble of our own: OnError decides (fault matrix, I2). */
+/* There is no verdict, by trouble of our own: OnError decides. */
 static sfsistat
 without_verdict(SMFICTX *ctx, struct connection *c, const char *queue_id)
 {
