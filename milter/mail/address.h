@@ -27,5 +27,7 @@ enum status address_list_parse(struct arena *a, slice text, size_t max_boxes, st
 /* A reverse-path or forward-path of SMTP, with or without <>; source routes are dropped (RFC 5321 4.1.2).
  * An empty path gives empty local part and domain.  A path without "@" gives an empty domain.  ST_SYNTAX: malformed. */
 enum status address_path_parse(struct arena *a, slice path, struct mailbox *out);
+/* dot-atom-text of RFC 5322 3.2.3, ASCII only: a local part that needs no quotes. */
+bool address_is_dot_atom(slice s);
 
 #endif

@@ -13,6 +13,19 @@ is_literal_char(char c)
     return c > ' ' && c < 0x7f && c != '[' && c != ']' && c != '\\';
 }
 
+bool
+address_is_dot_atom(slice s)
+{
+    bool after_dot = true;
+    for (size_t i = 0; i < s.n; i++) {
+        bool dot = s.p[i] == '.';
+        if (dot ? after_dot : !lexer_is_atext(s.p[i]))
+            return false;
+        after_dot = dot;
+    }
+    return !after_dot;
+}
+
 /* Domain or address-literal of RFC 5321 4.1.2; that it is a name in truth is domain_from_text()'s to say. */
 static bool
 read_path_domain(struct lexer *x, slice *out)

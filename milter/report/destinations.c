@@ -3,6 +3,7 @@
 #include "report/destinations.h"
 #include "dmarc/record.h"
 #include "dmarc/walk.h"
+#include "mail/address.h"
 #include "mail/domain.h"
 
 #include <string.h>
@@ -37,20 +38,6 @@ percent_decode(struct arena *a, slice s)
     return out == NULL ? (slice){ NULL, 0 } : (slice){ out, n };
 }
 
-/* RFC 5322 3.2.3 dot-atom: what needs quotes is not what anybody publishes, and cannot be handed on safely. */
-static bool
-is_dot_atom(slice s)
-{
-    char before = '.';
-    for (size_t i = 0; i < s.n; before = s.p[i++]) {
-        if (s.p[i] == '.' ? before == '.' : !ascii_is_alnum(s.p[i]) && strchr("!#$%&'*+-/=?^_`{|}~", s.p[i]) == NULL)
-            return false;
-        if (s.p[i] == '\0')
-            return false;
-    }
-    return s.n > 0 && before != '.' && s.n <= LOCAL_PART_MAX;
-}
-
 bool
 destination_parse(struct arena *a, slice uri, slice *address)
 {
@@ -62,8 +49,9 @@ destination_parse(struct arena *a, slice uri, slice *address)
     slice text = percent_decode(a, clean), domain;
     size_t at = slice_rfind(text, '@');
     slice local = slice_head(text, at);
-    /* A comma, a second "@", a line end or a space in the local part is not an atom: one address or none. */
-    if (text.p == NULL || at == text.n || !is_dot_atom(local) || local.p[0] == '-' ||
+    /* What needs quotes is not what anybody publishes, and cannot be handed on safely; a comma, a second "@", a line end or a
+     * space is none of an atom's: one address or none. */
+    if (text.p == NULL || at == text.n || !address_is_dot_atom(local) || local.n > LOCAL_PART_MAX || local.p[0] == '-' ||
         domain_from_text(a, slice_tail(text, at + 1), &domain) != ST_OK || domain_labels(domain) < 2)
         return false;
     *address = arena_printf(a, "%.*s@%.*s", SLICE_ARG(local), SLICE_ARG(domain));

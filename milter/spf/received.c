@@ -1,5 +1,6 @@
 #include "spf/received.h"
 #include "base/strbuf.h"
+#include "mail/address.h"
 #include "mail/domain.h"
 
 #include <string.h>
@@ -14,21 +15,6 @@ struct field {
     size_t line_start; /* of the line being written */
     bool pairs;        /* one has been written */
 };
-
-/* RFC 5322 3.2.3 */
-static bool
-is_dot_atom(slice s)
-{
-    if (s.n == 0 || s.p[0] == '.' || s.p[s.n - 1] == '.')
-        return false;
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '.' && s.p[i - 1] == '.')
-            return false;
-        if (!ascii_is_alnum(s.p[i]) && strchr("!#$%&'*+-/=?^_`{|}~.", s.p[i]) == NULL)
-            return false;
-    }
-    return true;
-}
 
 /* A comment or quoted string: the two octets that end it, and "\", are escaped. */
 static void
@@ -59,7 +45,7 @@ add_pair(struct field *f, const char *key, slice value)
     f->pairs = true;
     strbuf_add_str(&f->out, key);
     strbuf_add_char(&f->out, '=');
-    if (is_dot_atom(value)) {
+    if (address_is_dot_atom(value)) {
         strbuf_add(&f->out, value);
         return;
     }

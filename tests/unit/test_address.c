@@ -357,6 +357,30 @@ limits_are_met_exactly(void **state)
     arena_free(a);
 }
 
+/* RFC 5322 3.2.3 */
+static void
+dot_atoms(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool good;
+    } cases[] = {
+        { "a", true },        { "a.b.c", true },       { "!#$%&'*+-/=?^_`{|}~09Zz", true }, { "-", true },
+        { "", false },        { ".", false },          { ".a", false },                     { "a.", false },
+        { "a..b", false },    { "a b", false },        { "a\"b", false },                   { "a@b", false },
+        { "a,b", false },     { "a(b)", false },       { "a\\b", false },                   { "a\n", false },
+        { "b\303\274", false }, { "a\177", false },
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        slice exact = test_exact(cases[i].text);
+        if (address_is_dot_atom(exact) != cases[i].good)
+            fail_msg("%s", cases[i].text);
+        test_release(exact);
+    }
+    assert_false(address_is_dot_atom((slice){ "a\0b", 3 }));
+}
+
 int
 main(void)
 {
@@ -365,6 +389,7 @@ main(void)
         cmocka_unit_test(attacks_meet_the_grammar),
         cmocka_unit_test(paths_follow_rfc5321),
         cmocka_unit_test(limits_are_met_exactly),
+        cmocka_unit_test(dot_atoms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
