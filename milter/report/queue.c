@@ -38,6 +38,7 @@ queue_may_send(struct outbox *o, struct arena *a, enum report_kind kind, slice p
     *use = address;
     if (suppressed(o->job, o->file, address, &spare, &why) != ST_OK) {
         *next = later(o, tries, SLICE("the suppression list could not be read"));
+        o->sent->later++;
         return false;
     }
     if (spare) {
@@ -47,6 +48,7 @@ queue_may_send(struct outbox *o, struct arena *a, enum report_kind kind, slice p
     }
     if (o->job->resolver == NULL) {
         *next = later(o, tries, SLICE("no DNS"));
+        o->sent->later++;
         return false;
     }
     switch (destination_consent(a, o->job->resolver, CONSENT_TIMEOUT_MS, kind, policy_domain, address, use, &note)) {
