@@ -2,6 +2,7 @@
 
 #include "report/failure.h"
 #include "report/queue.h"
+#include "spf/record.h"
 
 #include <jansson.h>
 
@@ -99,7 +100,7 @@ spf_record(struct outbox *o, struct arena *a, slice entry)
         return found;
     const struct dns_answer *answer = dns_lookup(dns, DNS_TXT, domain);
     for (size_t i = 0; answer->status == DNS_OK && i < answer->n && found.n == 0; i++)
-        if (slice_istarts(answer->records[i].data, SLICE("v=spf1")))
+        if (spf_record_is(answer->records[i].data))
             found = arena_slice(a, answer->records[i].data);
     dns_session_free(dns);
     return found;
