@@ -9,8 +9,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+/* To be freed; NULL: no memory. */
 static char *
 run_name(void)
 {
@@ -21,13 +23,9 @@ run_name(void)
     for (const char *p = host; *p != '\0'; p++)
         strbuf_add_char(&b, ascii_is_alnum(*p) || *p == '.' || *p == '-' ? *p : '-');
     strbuf_printf(&b, "-%llx-%lx", (unsigned long long)clock_wall_ms(), (unsigned long)getpid());
-    char *name = strbuf_status(&b) == ST_OK ? b.p : NULL;
-    if (name == NULL) {
-        strbuf_clear(&b);
-        return NULL;
-    }
-    strbuf_str(&b);
-    return name; /* the buffer is the caller's now */
+    char *name = strbuf_status(&b) == ST_OK ? strdup(strbuf_str(&b)) : NULL;
+    strbuf_clear(&b);
+    return name;
 }
 
 static bool
