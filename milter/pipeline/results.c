@@ -74,7 +74,8 @@ add_dkim(struct arena *a, struct authres_builder *b, const struct record *r, siz
     authres_add_value(b, "header", "d", d->d);
     authres_add_value(b, "header", "s", d->s);
     authres_add_value(b, "header", "a", d->a);
-    authres_add_value(b, "header", "b", slice_head(d->b, distinct_octets(r, at)));
+    if (slice_is_printable(d->b)) /* what is no base64 may be no ASCII either, and the mail not internationalised (RFC 8601 2.5) */
+        authres_add_value(b, "header", "b", slice_head(d->b, distinct_octets(r, at)));
 }
 
 static void
