@@ -110,8 +110,8 @@ message_helo(struct message *m, slice helo)
 }
 
 /* The reverse-path taken apart.  Of one that is no mailbox, what stands behind the last "@" is judged as its domain, if it is
- * a domain name: that is where an MTA that takes the path would send its bounce.  Without an "@" the path is kept whole as the
- * "domain": it is no null path, and no SPF check finds a domain in it. */
+ * a domain name: that is where an MTA that takes the path would send its bounce.  With nothing there, or without an "@", it is
+ * no null path and gives no domain (RFC 7208 2.4, 2.6.1): kept whole, in the brackets that make it a name of nothing. */
 static enum status
 read_sender(struct message *m, slice path)
 {
@@ -128,10 +128,12 @@ read_sender(struct message *m, slice path)
         return st;
     bool readable = st == ST_OK && (box.domain.n > 0 || r->mail_from.n == 0);
     size_t at = slice_rfind(r->mail_from, '@');
-    if (!readable && at < r->mail_from.n)
+    if (!readable && at + 1 < r->mail_from.n)
         box = (struct mailbox){ slice_head(r->mail_from, at), slice_tail(r->mail_from, at + 1) };
     else if (!readable)
-        box = (struct mailbox){ SLICE_EMPTY, r->mail_from };
+        box = (struct mailbox){ SLICE_EMPTY, arena_printf(m->a, "<%.*s>", SLICE_ARG(r->mail_from)) };
+    if (box.domain.p == NULL)
+        return ST_NOMEM;
     rq->sender_local = box.local_part;
     rq->sender_domain = box.domain;
     st = domain_from_text(m->a, box.domain, &r->mail_from_domain);
