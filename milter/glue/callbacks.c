@@ -183,9 +183,9 @@ on_mail(SMFICTX *ctx, char **args)
     bool begun = connection_begin(c);
     c->enveloped = true;
     if (!begun) {
-        c->failed = true;
+        c->failed = true; /* the end of the message is answered by OnError */
         count(&service_counters(c->service)->failed);
-        return answer(ctx, c, SMFIP_NR_MAIL, trouble);
+        return answer(ctx, c, SMFIP_NR_MAIL, go_on);
     }
     struct reply r = c->message == waiting ? go_on : connection_greet(c);
     const char *type = macro(ctx, "{auth_type}"), *user = macro(ctx, "{auth_authen}");
@@ -225,9 +225,11 @@ on_header(SMFICTX *ctx, char *name, char *value)
     strbuf_init(&whole, 0);
     strbuf_add_char(&whole, ' ');
     strbuf_add_str(&whole, value);
-    struct reply r = trouble;
+    struct reply r = go_on;
     if (strbuf_status(&whole) == ST_OK)
         r = message_header(m, slice_from(name), strbuf_slice(&whole));
+    else
+        c->failed = true;
     strbuf_clear(&whole);
     return answer(ctx, c, SMFIP_NR_HDR, r);
 }

@@ -25,6 +25,14 @@ message_note(struct message *m, enum status st)
         m->trouble = st;
 }
 
+/* The answer of a step that found no memory; with OnError accept it is given at the end. */
+static struct reply
+no_memory(struct message *m)
+{
+    message_note(m, ST_NOMEM);
+    return m->c->on_error == TROUBLE_ACCEPT ? reply_continue : reply_no_memory;
+}
+
 static int64_t
 judging_time(const struct pipeline *p)
 {
@@ -106,7 +114,7 @@ struct reply
 message_helo(struct message *m, slice helo)
 {
     message_note(m, copy(m->a, helo, &m->record.helo));
-    return m->trouble == ST_OK ? reply_continue : reply_no_memory;
+    return m->trouble == ST_OK ? reply_continue : no_memory(m);
 }
 
 /* The reverse-path taken apart.  Of one that is no mailbox, what stands behind the last "@" is judged as its domain, if it is
@@ -212,20 +220,20 @@ spf_refusal(struct message *m, const struct spf_outcome *s)
     const char *who = s->scope == SPF_SCOPE_HELO || m->record.mail_from.n == 0 ? "HELO" : "MAIL FROM";
     if (s->result == SPF_TEMPERROR) {
         slice text = arena_printf(m->a, "SPF check of %s %.*s could not be finished, try again later", who, SLICE_ARG(s->domain));
-        return text.p == NULL ? reply_no_memory : (struct reply){ REPLY_TEMPFAIL, "451", "4.4.3", text.p };
+        return text.p == NULL ? no_memory(m) : (struct reply){ REPLY_TEMPFAIL, "451", "4.4.3", text.p };
     }
     const char *xcode = s->result == SPF_FAIL ? "5.7.23" : s->result == SPF_PERMERROR ? "5.7.24" : "5.7.1";
     slice said = arena_printf(m->a, "SPF %s for %s %.*s", spf_result_name(s->result), who, SLICE_ARG(s->domain)), text = said;
     /* The domain's own words are said to be that (RFC 7208 6.2, 8.4), and whole or not at all: they may end in a URL. */
     static const char explains[] = ", which explains: ";
     if (said.p == NULL)
-        return reply_no_memory;
+        return no_memory(m);
     if (s->explanation.n > 0 && said.n + sizeof(explains) - 1 + s->explanation.n <= REPLY_TEXT_MAX)
         text = arena_printf(m->a, "%.*s%s%.*s", SLICE_ARG(said), explains, SLICE_ARG(s->explanation));
     else if (s->reason.n > 0)
         text = arena_printf(m->a, "%.*s: %.*s", SLICE_ARG(said),
                             SLICE_ARG(slice_head(s->reason, REPLY_TEXT_MAX - 2 - said.n)));
-    return text.p == NULL ? reply_no_memory : (struct reply){ REPLY_REJECT, "550", xcode, text.p };
+    return text.p == NULL ? no_memory(m) : (struct reply){ REPLY_REJECT, "550", xcode, text.p };
 }
 
 /* SPFReject: the one case in which a verdict is given before the message is seen. */
@@ -247,7 +255,7 @@ refuse_early(struct message *m)
                                     (null_path && is_listed(&m->c->spf_reject_helo, m->mfrom.result))))
             return spf_refusal(m, &m->mfrom);
     }
-    return m->trouble == ST_OK ? reply_continue : reply_no_memory;
+    return m->trouble == ST_OK ? reply_continue : no_memory(m);
 }
 
 struct reply
@@ -272,7 +280,7 @@ message_mail(struct message *m, slice path, const char *const *parameters, slice
     message_note(m, read_sender(m, path));
     if (m->trouble == ST_OK)
         start_lookups(m);
-    m->verdict.at_mail = m->trouble == ST_OK ? refuse_early(m) : reply_no_memory;
+    m->verdict.at_mail = m->trouble == ST_OK ? refuse_early(m) : no_memory(m);
     return m->verdict.at_mail;
 }
 

@@ -49,7 +49,7 @@ keep_record(struct message *m)
     log_event(m->p->parts.log, LOG_LEVEL_ERROR, m->record.queue_id, "event", "record", "error", status_name(st), "follows",
               m->c->on_record_error == TROUBLE_TEMPFAIL ? "tempfail" : "accept", (char *)NULL);
     if (m->c->on_record_error == TROUBLE_TEMPFAIL)
-        m->verdict.reply = (struct reply){ REPLY_TEMPFAIL, "451", "4.3.0", "Records cannot be kept, try again later" };
+        message_defer(m, "its record cannot be kept", (struct reply){ REPLY_TEMPFAIL, "451", "4.3.0", "Records cannot be kept, try again later" });
 }
 
 /* An extra for other people's programs: its trouble is told, and mail goes on. */

@@ -216,7 +216,7 @@ seal(struct message *m, struct header_edit *inserts, slice results, const struct
     if (st == ST_NOMEM)
         message_note(m, st);
     else if (st != ST_OK && m->c->seal_on_error == TROUBLE_TEMPFAIL)
-        m->verdict.reply = (struct reply){ REPLY_TEMPFAIL, "451", "4.7.0", "Message could not be sealed, try again later" };
+        message_defer(m, "it cannot be sealed", (struct reply){ REPLY_TEMPFAIL, "451", "4.7.0", "Message could not be sealed, try again later" });
 }
 
 static bool

@@ -79,6 +79,9 @@ bool records_check(const struct config *c, struct strbuf *errors);
 /* Does every recipient so far stand for ReportEmail?  Called for each. */
 void message_note_recipient(struct message *m, slice local_part, slice domain);
 
+/* verdict.c: trouble of ours after the verdict: the MTA comes again, and log and record say so, or reports would count the message
+ * each time. */
+void message_defer(struct message *m, const char *why, struct reply reply);
 /* verdict.c: the checks finished, policy, edits, record. */
 const struct verdict *message_decide(struct message *m);
 

@@ -217,6 +217,15 @@ second_pass(struct message *m)
 
 /* ---- answer */
 
+void
+message_defer(struct message *m, const char *why, struct reply reply)
+{
+    m->record.action = ACTION_TEMPFAIL;
+    m->record.why = slice_from(why);
+    m->verdict.quarantine = NULL;
+    m->verdict.reply = reply;
+}
+
 static const struct verdict *
 answer_without_verdict(struct message *m, struct reply reply, enum action action, const char *why)
 {
@@ -228,13 +237,14 @@ answer_without_verdict(struct message *m, struct reply reply, enum action action
     return &m->verdict;
 }
 
-/* Trouble of ours: the message is not judged, so it is not answered for good. */
+/* Trouble of ours: the message is not judged, so it is not refused for good; OnError says what follows. */
 static const struct verdict *
 answer_trouble(struct message *m)
 {
-    const char *why = status_name(m->trouble);
-    return answer_without_verdict(m, (struct reply){ REPLY_TEMPFAIL, "451", "4.3.0", "Message could not be checked, try again later" },
-                                  ACTION_TEMPFAIL, why);
+    static const struct reply later = { REPLY_TEMPFAIL, "451", "4.3.0", "Message could not be checked, try again later" };
+    bool accept = m->c->on_error == TROUBLE_ACCEPT;
+    return answer_without_verdict(m, accept ? (struct reply){ .kind = REPLY_ACCEPT } : later,
+                                  accept ? ACTION_ACCEPT : ACTION_TEMPFAIL, status_name(m->trouble));
 }
 
 static void

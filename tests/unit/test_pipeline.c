@@ -374,6 +374,116 @@ message_of(struct pipeline *p, const char *ip, const char *name, const char *mta
     return m;
 }
 
+/* With SPFReject, so that MAIL is answered as well; what the last answer is. */
+static struct reply
+answer_of(struct pipeline *p, size_t header_octets, const struct verdict **v, struct message **m)
+{
+    static char value[100000];
+    struct peer peer = { .name = SLICE("x"), .mta_name = SLICE_EMPTY, .daemon_name = SLICE_EMPTY };
+    netaddr_parse(SLICE("203.0.113.5"), &peer.client);
+    memset(value, 'x', sizeof(value));
+    *v = NULL;
+    ARMED(*m = message_new(p, &peer, NULL));
+    if (*m == NULL)
+        return (struct reply){ .kind = REPLY_CONTINUE };
+    struct reply r;
+    ARMED(r = message_helo(*m, SLICE("mx.client.example")));
+    if (r.kind == REPLY_CONTINUE)
+        ARMED(r = message_mail(*m, SLICE("<a@bank.example>"), NULL, SLICE_EMPTY));
+    if (r.kind != REPLY_CONTINUE)
+        return r;
+    ARMED(message_header(*m, SLICE("Authentication-Results"), SLICE(" mx.test; dmarc=pass")));
+    ARMED(message_header(*m, SLICE("From"), SLICE(" a@bank.example")));
+    for (; header_octets > 0; header_octets -= header_octets < sizeof(value) ? header_octets : sizeof(value))
+        ARMED(message_header(*m, SLICE("X"), slice_head((slice){ value, sizeof(value) }, header_octets)));
+    ARMED(message_eoh(*m));
+    ARMED(*v = message_eom(*m));
+    return (*v)->reply;
+}
+
+/* Memory ends, by MaximumMessageMemory or altogether: OnError says what becomes of the message, and it is never refused for it. */
+static void
+trouble_of_ours_is_answered_by_OnError(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *on_error;
+        enum reply_kind kind;
+        enum action action;
+    } answers[] = { { "OnError=tempfail", REPLY_TEMPFAIL, ACTION_TEMPFAIL }, { "OnError=accept", REPLY_ACCEPT, ACTION_ACCEPT } };
+    nomem_counted = false;
+    for (size_t i = 0; i < COUNT(answers); i++) {
+        const struct verdict *v;
+        struct message *m;
+        struct pipeline *p = pipeline_with(w, "MaximumMessageMemory=1M", answers[i].on_error, NULL);
+        assert_int_equal(answer_of(p, 0, &v, &m).kind, REPLY_REJECT); /* p=reject, and room enough */
+        message_free(m);
+        struct reply r = answer_of(p, 1200000, &v, &m);
+        assert_int_equal(r.kind, answers[i].kind);
+        assert_int_equal(v->record->action, answers[i].action);
+        assert_true(slice_eq(v->record->why, SLICE("out of memory")));
+        assert_true(r.kind == REPLY_ACCEPT ? r.code == NULL : r.code[0] == '4');
+        message_free(m);
+        pipeline_release(p);
+        p = pipeline_with(w, "SPFReject=fail", answers[i].on_error, NULL);
+        bool reached = true;
+        for (long n = 1; reached; n++) { /* RFC 7208 8.4: 550, at MAIL, unless memory ends */
+            nomem_in = n;
+            r = answer_of(p, 0, &v, &m);
+            reached = nomem_in <= 0;
+            nomem_in = 0;
+            bool undecided = v != NULL && v->record->dmarc.result == DMARC_TEMPERROR && r.kind == REPLY_CONTINUE;
+            bool by_option = r.kind == answers[i].kind || (answers[i].kind == REPLY_ACCEPT && undecided);
+            if (m != NULL && r.kind != REPLY_REJECT && !by_option)
+                fail_msg("%s, allocation %ld: %d", answers[i].on_error, n, (int)r.kind);
+            message_free(m);
+        }
+        assert_int_equal(r.kind, REPLY_REJECT);
+        pipeline_release(p);
+    }
+}
+
+/* R9: at n - 1, n and n + 1.  What cannot be looked at whole is not let through, as a forged result may stand in the rest; not
+ * even where policies are only watched. */
+static void
+headers_beyond_the_limits_are_refused(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *limit;
+        size_t fields, octets; /* "X:" and what follows it; each field; beside the From of 20 octets */
+        bool refused;
+    } sizes[] = {
+        { "MaximumHeaderFields=100", 98, 3, false },
+        { "MaximumHeaderFields=100", 99, 3, false },
+        { "MaximumHeaderFields=100", 100, 3, true },
+        { "MaximumHeaderBytes=64K", 1, 65536 - 20 - 1, false },
+        { "MaximumHeaderBytes=64K", 1, 65536 - 20, false },
+        { "MaximumHeaderBytes=64K", 1, 65536 - 20 + 1, true },
+        { "MaximumHeaderBytes=64K", 2, 65536, true },
+    };
+    static const char from[] = " a@none.example";
+    static char value[65536];
+    memset(value, 'x', sizeof(value));
+    for (size_t i = 0; i < COUNT(sizes); i++)
+        for (int monitored = 0; monitored < 2; monitored++) {
+            struct pipeline *p = pipeline_with(w, sizes[i].limit, monitored ? "Enforcement=monitor" : "Enforcement=full", NULL);
+            struct message *m = message_of(p, "203.0.113.5", "x", "");
+            message_mail(m, SLICE("<a@none.example>"), NULL, SLICE_EMPTY);
+            message_header(m, SLICE("From"), slice_from(from));
+            for (size_t k = 0; k < sizes[i].fields; k++)
+                message_header(m, SLICE("X"), (slice){ value, sizes[i].octets - 2 });
+            message_eoh(m);
+            const struct verdict *v = message_eom(m);
+            if ((v->reply.kind == REPLY_REJECT) != sizes[i].refused || (v->record->action == ACTION_REJECT) != sizes[i].refused)
+                fail_msg("%s, %zu fields of %zu: %s", sizes[i].limit, sizes[i].fields, sizes[i].octets, action_name(v->record->action));
+            if (sizes[i].refused)
+                assert_string_equal(v->reply.code, "552");
+            message_free(m);
+            pipeline_release(p);
+        }
+}
+
 /* RFC 8601 2.5: one id for each administrative unit; hosts that share the daemon may each have their own. */
 static void
 the_name_may_come_from_the_mta(void **state)
@@ -579,6 +689,7 @@ main(void)
         cmocka_unit_test(the_name_may_come_from_the_mta), cmocka_unit_test(exempt_is_who_leads_back),
         cmocka_unit_test(recipients_without_a_name_are_noticed), cmocka_unit_test(fields_that_claim_to_be_ours_go),
         cmocka_unit_test(a_second_opinion_counts_where_it_has_a_veto),
+        cmocka_unit_test(trouble_of_ours_is_answered_by_OnError), cmocka_unit_test(headers_beyond_the_limits_are_refused),
         cmocka_unit_test(likely_names_are_asked_with_the_record),
         cmocka_unit_test(spf_refuses_early_where_it_is_told_to),
     };

@@ -146,6 +146,7 @@ mail_clear(struct mail *m)
 
 struct outcome {
     enum reply_kind reply;
+    enum action action;
     bool sealed;
     enum arc_status arc;
     unsigned sets, instance;
@@ -163,7 +164,7 @@ pass(struct world *w, struct mail *mail, const char *ip, const char *rcpt)
     struct message *m = message_new(w->pipeline, &peer, NULL);
     if (m == NULL) {
         nomem_counted = false;
-        return (struct outcome){ .reply = REPLY_TEMPFAIL };
+        return (struct outcome){ .reply = REPLY_TEMPFAIL, .action = ACTION_TEMPFAIL };
     }
     message_helo(m, SLICE("x.author.example"));
     message_mail(m, SLICE("<a@author.example>"), NULL, SLICE_EMPTY);
@@ -174,7 +175,7 @@ pass(struct world *w, struct mail *mail, const char *ip, const char *rcpt)
     message_body(m, slice_from(mail->body));
     const struct verdict *v = message_eom(m);
     nomem_counted = false;
-    struct outcome o = { v->reply.kind, v->seal != NULL, v->record->arc.status, v->record->arc.sets,
+    struct outcome o = { v->reply.kind, v->record->action, v->seal != NULL, v->record->arc.status, v->record->arc.sets,
                          v->seal == NULL ? 0 : v->seal->instance, "", v->n_inserts };
     snprintf(o.why, sizeof(o.why), "%.*s", SLICE_ARG(v->record->why));
     assert_int_equal(v->record->sealed, v->seal != NULL);
@@ -360,7 +361,10 @@ without_a_signature_SealOnError_decides(void **state)
     static const struct {
         const char *option;
         enum reply_kind reply;
-    } cases[] = { { "SealOnError=accept", REPLY_CONTINUE }, { "SealOnError=tempfail", REPLY_TEMPFAIL } };
+        enum action action;
+        const char *why;
+    } cases[] = { { "SealOnError=accept", REPLY_CONTINUE, ACTION_ACCEPT, "no record" },
+                  { "SealOnError=tempfail", REPLY_TEMPFAIL, ACTION_TEMPFAIL, "it cannot be sealed" } };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct world w;
         struct mail m;
@@ -369,6 +373,8 @@ without_a_signature_SealOnError_decides(void **state)
         struct outcome o = pass(&w, &m, OUTSIDE, "<list@forward.example>");
         assert_false(o.sealed);
         assert_int_equal(o.reply, cases[i].reply);
+        assert_int_equal(o.action, cases[i].action); /* what log and record say is what the MTA hears */
+        assert_string_equal(o.why, cases[i].why);
         assert_int_equal(count_of(&m, "ARC-Seal") + count_of(&m, "ARC-Message-Signature") + count_of(&m, "ARC-Authentication-Results"), 0);
         mail_clear(&m);
         world_close(&w);
