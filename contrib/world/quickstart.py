@@ -15,10 +15,10 @@ PACKAGES = os.environ.get('VIDIMUS_PACKAGES', '/var/tmp/vidimus-packages')
 
 NEXT_STEPS = """
 To put it before your own Postfix:
-  1. make install; adduser --system --group vidimus; adduser postfix vidimus
+  1. ./configure --sysconfdir=/etc && make && make install && systemd-sysusers && systemctl daemon-reload
      and look through /etc/vidimus/vidimus.conf (AuthservID, Enforcement monitor for the first weeks)
-  2. vidimus-milter -n; systemctl enable --now vidimus-milter
-  3. postconf -e smtpd_milters=inet:localhost:8890 milter_default_action=accept && postfix reload
+  2. vidimus-milter -n -u vidimus; systemctl enable --now vidimus-milter
+  3. postconf -e smtpd_milters=inet:localhost:8890 milter_default_action=tempfail && postfix reload
 """
 
 
