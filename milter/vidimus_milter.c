@@ -160,6 +160,9 @@ static void
 say_started(struct service *s, const struct config *c, unsigned connections)
 {
     struct generation *g = service_acquire(s);
+    if (!log_connected(g->log))
+        fputs("vidimus-milter: note: there is no system log at /dev/log, and nothing is logged until there is; "
+              "Syslog no logs to standard error\n", stderr);
     if (connections < c->maximum_connections) {
         char text[24];
         snprintf(text, sizeof(text), "%u", connections);

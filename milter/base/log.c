@@ -274,6 +274,17 @@ is_open(struct log *l)
     return true;
 }
 
+bool
+log_connected(struct log *l)
+{
+    if (l->target != LOG_TO_SYSLOG)
+        return true;
+    pthread_mutex_lock(&l->lock);
+    bool open = is_open(l);
+    pthread_mutex_unlock(&l->lock);
+    return open;
+}
+
 static bool
 send_datagram(struct log *l, slice text)
 {

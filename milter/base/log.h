@@ -27,6 +27,7 @@ void log_end(struct log_line *line);
 
 /* Name, value pairs of C strings up to a NULL name. */
 void log_event(struct log *l, enum log_level level, slice id, ...) __attribute__((sentinel));
+bool log_connected(struct log *l); /* false: to the system log, and nobody listens there now */
 uint64_t log_dropped(const struct log *l);
 /* Another socket than /dev/log, before the first event (tests). */
 void log_set_socket(struct log *l, const char *path);

@@ -174,6 +174,14 @@ class Options(unittest.TestCase):
             while os.path.exists(d + "/pid") and time.monotonic() < until:
                 time.sleep(0.05)
 
+    @unittest.skipIf(os.path.exists("/dev/log"), "there is a system log")
+    def test_a_system_log_that_is_not_there_is_said(self):
+        with tempfile.TemporaryDirectory() as d:
+            p = subprocess.Popen([PROGRAM, "-f", "-c", "/dev/null", "-p", "unix:" + d + "/s", *USER], stderr=subprocess.PIPE, text=True)
+            self.assertIn("no system log at /dev/log", p.stderr.readline())
+            p.send_signal(signal.SIGTERM)
+            p.communicate(timeout=60)
+
     def test_a_stop_is_no_error(self):
         with socket.create_server(("127.0.0.1", 0)) as s:
             port = s.getsockname()[1]
