@@ -13,6 +13,36 @@
 #include <string.h>
 #include <unistd.h>
 
+static bool
+starts_with_one(slice text, const char *const *words)
+{
+    for (; *words != NULL; words++)
+        if (slice_istarts(text, slice_from(*words)) && text.n > strlen(*words))
+            return true;
+    return false;
+}
+
+/* What would show only when the first report is made, in a timer that nobody watches. */
+static void
+check_reports(struct loading *l, const struct config *c)
+{
+    static const char *const stores[] = { "/", "sqlite:/", "postgresql://", "postgres://", NULL };
+    static const char *const urls[] = { "smtp://", "smtps://", NULL };
+    slice local, domain, email = slice_from(c->report_email);
+    if (c->report_store != NULL && !starts_with_one(slice_from(c->report_store), stores))
+        setting_problem(l, option_find(SLICE("ReportStore")), "ReportStore: \"%.200s\" is neither an absolute path nor postgresql://...",
+                        c->report_store);
+    if (c->report_smtp != NULL && !starts_with_one(slice_from(c->report_smtp), urls))
+        setting_problem(l, option_find(SLICE("ReportSMTP")), "ReportSMTP: \"%.200s\" is neither smtp://HOST:PORT nor smtps://HOST:PORT",
+                        c->report_smtp);
+    bool address = slice_cut(email, '@', &local, &domain) && local.n > 0 && domain.n > 0 && !slice_has(domain, '@');
+    for (size_t i = 0; address && i < email.n; i++)
+        address = (unsigned char)email.p[i] > ' ' && strchr("<>,;:\"\\()", email.p[i]) == NULL;
+    if (c->report_email != NULL && !address)
+        setting_problem(l, option_find(SLICE("ReportEmail")), "ReportEmail: \"%.200s\" is not an address, NAME@DOMAIN alone",
+                        c->report_email);
+}
+
 /* What a single option cannot know. */
 static void
 check_together(struct loading *l, const struct config *c)
@@ -25,6 +55,7 @@ check_together(struct loading *l, const struct config *c)
                         c->dns_timeout_ms, c->message_timeout_ms);
     if (c->arc_seal && (c->key_table == NULL || c->signing_table == NULL))
         setting_problem(l, option_find(SLICE("ArcSeal")), "ArcSeal needs KeyTable and SigningTable");
+    check_reports(l, c);
 }
 
 static void

@@ -305,6 +305,31 @@ days_drop(struct store *s, int before_day, uint64_t *rows)
     return st;
 }
 
+/* A file that root makes belongs to the owner of its folder: a look at the figures as root must not keep out the timers,
+ * which run as the daemon's user.  -1: errno says why. */
+static int
+open_or_make(const char *path, int flags)
+{
+    bool there = access(path, F_OK) == 0;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | flags, 0640);
+    if (fd < 0 || there || geteuid() != 0)
+        return fd;
+    struct strbuf folder;
+    struct stat st;
+    strbuf_init(&folder, 0);
+    slice p = slice_from(path);
+    size_t slash = slice_rfind(p, '/');
+    strbuf_add(&folder, slash == p.n ? SLICE(".") : slice_head(p, slash + 1));
+    if (strbuf_status(&folder) != ST_OK || stat(strbuf_str(&folder), &st) != 0 || fchown(fd, st.st_uid, st.st_gid) != 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        fd = -1;
+    }
+    strbuf_clear(&folder);
+    return fd;
+}
+
 static enum status
 lock(struct store *s, const char *name)
 {
@@ -317,7 +342,7 @@ lock(struct store *s, const char *name)
     struct strbuf path;
     strbuf_init(&path, 0);
     strbuf_printf(&path, "%s.%s.lock", l->path, name);
-    int fd = strbuf_status(&path) == ST_OK ? open(strbuf_str(&path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640) : -1;
+    int fd = strbuf_status(&path) == ST_OK ? open_or_make(strbuf_str(&path), O_NOFOLLOW) : -1;
     enum status st = ST_OK;
     if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0) {
         st = fd >= 0 && errno == EWOULDBLOCK ? ST_TIMEOUT : ST_INTERNAL;
@@ -380,7 +405,7 @@ store_sqlite_open(const char *path, struct strbuf *error)
     l->base.backend = &sqlite_backend;
     strbuf_init(&l->base.error, 0);
     /* Who talks to whom is in there: not for everybody, whatever the caller's umask. */
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    int fd = open_or_make(path, 0);
     if (fd >= 0)
         close(fd);
     if (sqlite3_open_v2(path, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK &&

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The tool's outside: help, wrong options, exit statuses, output that does not arrive."""
 import os
+import pwd
 import subprocess
 import tempfile
 import unittest
@@ -58,6 +59,32 @@ class Tool(unittest.TestCase):
                 r = run(*args, stdout=full)
                 self.assertEqual(r.returncode, EX_IOERR, args)
                 self.assertIn("No space left", r.stderr)
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root")
+    def test_a_store_that_root_made_is_its_folders(self):
+        nobody = pwd.getpwnam("nobody")
+        with tempfile.TemporaryDirectory() as top:
+            os.chmod(top, 0o755)
+            d = os.path.join(top, "state")
+            os.mkdir(d, 0o750)
+            os.chown(d, nobody.pw_uid, nobody.pw_gid)
+            options = ["-c", "/dev/null", "-o", "ReportStore=%s/reports.sqlite" % d, "-o", "RecordDirectory=%s" % d, "-o", "ReportEmail=a@example.org"]
+            for command in (["stats"], ["report", "send"]):
+                self.assertEqual(run(*command, *options).returncode, 0)
+            for name in os.listdir(d):
+                st = os.stat(os.path.join(d, name))
+                self.assertEqual((st.st_uid, st.st_gid), (nobody.pw_uid, nobody.pw_gid), name)
+            def become():
+                os.setgroups([])
+                os.setgid(nobody.pw_gid)
+                os.setuid(nobody.pw_uid)
+            try:
+                run("-V", preexec_fn=become)
+            except PermissionError:
+                self.skipTest("the program cannot be reached by nobody")
+            for command in (["report", "import"], ["report", "send"], ["report", "expire"]):
+                r = run(*command, *options, preexec_fn=become)
+                self.assertEqual((r.returncode, r.stderr), (0, ""))
 
     def test_a_reader_who_has_read_enough(self):
         p = subprocess.Popen([PROGRAM, "config", "dump", "-c", "/dev/null"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -181,6 +181,45 @@ sockets_are_read_in_both_spellings(void **state)
     }
 }
 
+/* What the timers would find out alone, days later. */
+static void
+where_reports_go_is_checked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool good;
+    } cases[] = {
+        { "ReportStore=/var/lib/x.sqlite", true },
+        { "ReportStore=sqlite:/var/lib/x.sqlite", true },
+        { "ReportStore=postgresql:///vidimus", true },
+        { "ReportStore=postgres://user@db.example/vidimus", true },
+        { "ReportStore=x.sqlite", false },
+        { "ReportStore=/", false },
+        { "ReportStore=mysql://db.example/x", false },
+        { "ReportSMTP=smtp://relay.example:25", true },
+        { "ReportSMTP=smtps://relay.example", true },
+        { "ReportSMTP=", true },
+        { "ReportSMTP=relay.example", false },
+        { "ReportSMTP=http://relay.example", false },
+        { "ReportSMTP=smtp://", false },
+        { "ReportEmail=dmarc-noreply+x@example.org", true },
+        { "ReportEmail=", true },
+        { "ReportEmail=dmarc", false },
+        { "ReportEmail=@example.org", false },
+        { "ReportEmail=dmarc@", false },
+        { "ReportEmail=a@b@example.org", false },
+        { "ReportEmail=Reports <dmarc@example.org>", false },
+        { "ReportEmail=a@example.org, b@example.org", false },
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct loaded l = load(NULL, (const char *const[]){ cases[i].text, NULL });
+        if ((l.st == ST_OK) != cases[i].good)
+            fail_msg("%s: %s", cases[i].text, strbuf_str(&l.errors));
+        unload(&l);
+    }
+}
+
 static void
 all_problems_are_said_with_their_place(void **state)
 {
@@ -354,6 +393,7 @@ main(void)
         cmocka_unit_test(the_defaults_are_valid_and_dump_to_themselves),
         cmocka_unit_test(values_are_read_by_their_type),
         cmocka_unit_test(sockets_are_read_in_both_spellings),
+        cmocka_unit_test(where_reports_go_is_checked),
         cmocka_unit_test(a_snapshot_is_counted_on_all_threads),
         cmocka_unit_test(all_problems_are_said_with_their_place),
         cmocka_unit_test(lists_come_inline_and_from_files),
