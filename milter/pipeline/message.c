@@ -295,29 +295,12 @@ message_rcpt_via(struct message *m, slice path, slice transport, slice relay)
     if (st == ST_NOMEM)
         message_note(m, st);
     message_note_recipient(m, st == ST_OK ? box.local_part : SLICE_EMPTY, st == ST_OK ? name : SLICE_EMPTY);
-    struct record *r = &m->record;
     if (st != ST_OK) { /* a recipient without a domain is the MTA's business, but is one */
-        r->rcpt_without_name = true;
+        m->record.rcpt_without_name = true;
         return reply_continue;
     }
     sealing_recipient(m, &(struct seal_address){ box.local_part, name, transport, relay });
-    for (size_t i = 0; i < r->n_rcpt_domains; i++)
-        if (slice_eq(r->rcpt_domains[i], name))
-            return reply_continue;
-    if (r->n_rcpt_domains == m->rcpt_cap) {
-        size_t cap = m->rcpt_cap == 0 ? 4 : m->rcpt_cap * 2;
-        slice *grown = arena_array(m->a, cap, sizeof(*grown));
-        if (grown == NULL) {
-            message_note(m, ST_NOMEM);
-            return reply_continue;
-        }
-        for (size_t i = 0; i < r->n_rcpt_domains; i++)
-            grown[i] = m->rcpt_domains[i];
-        m->rcpt_domains = grown;
-        m->rcpt_cap = cap;
-        r->rcpt_domains = grown;
-    }
-    m->rcpt_domains[r->n_rcpt_domains++] = name;
+    message_note(m, recipients_add_domain(m, name));
     return reply_continue;
 }
 

@@ -63,6 +63,7 @@ struct message {
     struct strbuf kept_body; /* for a failure report with FailureReportBody yes, else empty */
     slice *rcpt_domains;
     size_t rcpt_cap;
+    uint32_t *rcpt_places; /* 2 * rcpt_cap of them: recipients.c */
     struct verdict verdict;
 };
 
@@ -84,6 +85,9 @@ void message_note_recipient(struct message *m, slice local_part, slice domain);
 void message_defer(struct message *m, const char *why, struct reply reply);
 /* verdict.c: the checks finished, policy, edits, record. */
 const struct verdict *message_decide(struct message *m);
+
+/* recipients.c: a recipient's domain goes to the record, once. */
+enum status recipients_add_domain(struct message *m, slice name);
 
 /* The SPF checks, by the engine configured (checks.c). */
 enum status checks_spf(struct message *m, const struct spf_request *rq, struct spf_outcome *out);
