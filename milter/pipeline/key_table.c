@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "mail/domain.h"
+#include "pipeline/date.h"
 
 #define TABLE_MAX ((off_t)4 << 20)
 
@@ -108,35 +108,6 @@ grow(struct arena *a, void *old, size_t n, size_t *cap, size_t size)
 
 /* ------------------------------------------------------------------ KeyTable */
 
-static bool
-two_digits(slice s, size_t at, int *out)
-{
-    uint64_t v;
-    if (!slice_to_u64(slice_head(slice_tail(s, at), 2), &v))
-        return false;
-    *out = (int)v;
-    return true;
-}
-
-/* 2026-12-01 or 2026-12-01T18:00, UTC. */
-static bool
-parse_date(slice s, int64_t *out)
-{
-    uint64_t year;
-    struct tm tm = { 0 };
-    bool shape = s.n == 10 || (s.n == 16 && s.p[10] == 'T' && s.p[13] == ':');
-    if (!shape || s.p[4] != '-' || s.p[7] != '-' || !slice_to_u64(slice_head(s, 4), &year) || year < 1970 ||
-        !two_digits(s, 5, &tm.tm_mon) || !two_digits(s, 8, &tm.tm_mday))
-        return false;
-    if (s.n == 16 && (!two_digits(s, 11, &tm.tm_hour) || !two_digits(s, 14, &tm.tm_min)))
-        return false;
-    tm.tm_year = (int)year - 1900;
-    tm.tm_mon--;
-    struct tm want = tm;
-    *out = (int64_t)timegm(&tm);
-    return tm.tm_mon == want.tm_mon && tm.tm_mday == want.tm_mday && tm.tm_hour == want.tm_hour && tm.tm_min == want.tm_min;
-}
-
 /* What is wrong with this line; NULL: it is in *e. */
 static const char *
 read_key_line(struct key_table *t, const struct lines *l, struct key_entry *e)
@@ -159,7 +130,7 @@ read_key_line(struct key_table *t, const struct lines *l, struct key_entry *e)
         return "the key file is to be named by its absolute path";
     if (l->n == 4 && !slice_ieq(l->words[2], SLICE("from")))
         return "only \"from DATE\" may stand after the key file";
-    if (l->n == 4 && !parse_date(l->words[3], &e->from))
+    if (l->n == 4 && !date_parse(l->words[3], &e->from))
         return "the date is to be like 2026-12-01 or 2026-12-01T18:00 (UTC)";
     for (size_t i = 0; i < t->n; i++)
         if (slice_eq(t->entries[i].name, e->name) && t->entries[i].from == e->from)

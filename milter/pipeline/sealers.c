@@ -2,6 +2,7 @@
 
 #include "mail/authres.h"
 #include "mail/domain.h"
+#include "pipeline/date.h"
 #include "pipeline/ruletext.h"
 
 #include <stdlib.h>
@@ -44,33 +45,6 @@ expected(struct reader *rd, const char *what)
         ruletext_error(&rd->l, "\"%.*s\" is not %s", (int)(rd->l.word.n > 60 ? 60 : rd->l.word.n), rd->l.word.p, what);
 }
 
-/* Days since 1970-01-01 of a date in the Gregorian calendar. */
-static int64_t
-days_of(int64_t year, unsigned month, unsigned day)
-{
-    int64_t y = month <= 2 ? year - 1 : year; /* years that begin in March end in the leap day */
-    int64_t era = y / 400, of_era = y % 400;
-    int64_t of_year = (153 * ((int64_t)month + (month > 2 ? -3 : 9)) + 2) / 5 + (int64_t)day - 1;
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
-static bool
-date_parse(slice s, int64_t *days)
-{
-    static const unsigned lengths[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-    uint64_t y, m, d;
-    if (s.n != 10 || s.p[4] != '-' || s.p[7] != '-' || !slice_to_u64(slice_head(s, 4), &y) ||
-        !slice_to_u64(slice_head(slice_tail(s, 5), 2), &m) || !slice_to_u64(slice_tail(s, 8), &d))
-        return false;
-    if (y < 1970 || m < 1 || m > 12 || d < 1)
-        return false;
-    bool leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
-    if (d > lengths[m - 1] + (m == 2 && leap))
-        return false;
-    *days = days_of((int64_t)y, (unsigned)m, (unsigned)d);
-    return true;
-}
-
 static void
 read_from(struct reader *rd, struct sealer *s)
 {
@@ -99,11 +73,11 @@ read_client(struct reader *rd, struct sealer *s)
 static void
 read_until(struct reader *rd, struct sealer *s)
 {
-    int64_t days;
+    int64_t day;
     if (s->until != 0)
         ruletext_error(&rd->l, "until takes one date");
-    else if (date_parse(rd->l.word, &days))
-        s->until = (days + 1) * 86400; /* through that day, UTC */
+    else if (rd->l.word.n == strlen("2027-06-30") && date_parse(rd->l.word, &day))
+        s->until = day + 86400; /* through that day, UTC */
     else
         expected(rd, "a date (2027-06-30)");
 }
