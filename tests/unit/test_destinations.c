@@ -110,6 +110,23 @@ others_are_asked_first(void **state)
             fail_msg("%s: %d, %.*s, %.*s", asked[i].address, (int)c, SLICE_ARG(use), SLICE_ARG(why));
         arena_free(a);
     }
+    static const struct {
+        const char *address;
+        enum consent consent;
+    } failure[] = { /* of a failure report the ruf tag counts, and nothing that rua says (RFC 9991 5) */
+        { "a@ruf.example.org", CONSENT_NO },
+        { "a@abroad.example.org", CONSENT_YES },
+        { "old@moved.example.org", CONSENT_YES },
+    };
+    for (size_t i = 0; i < COUNT(failure); i++) {
+        struct arena *arena = arena_new(0);
+        slice to, reason;
+        enum consent c = destination_consent(arena, r, 5000, REPORT_FAILURE, SLICE("blue.example.com"), slice_from(failure[i].address), &to,
+                                             &reason);
+        if (c != failure[i].consent || (c == CONSENT_YES && !slice_eq(to, slice_from(failure[i].address))))
+            fail_msg("failure report to %s: %d, %.*s", failure[i].address, (int)c, SLICE_ARG(to));
+        arena_free(arena);
+    }
     struct arena *a = arena_new(0); /* step 4: a name too long for DNS is no consent */
     char domain[240];
     memset(domain, 'a', sizeof(domain));
