@@ -46,7 +46,7 @@ has_option(slice fo, char c)
     return false;
 }
 
-/* RFC 9991 3, RFC 3834: no report about a report, none about an automatic answer. */
+/* RFC 9991 5.1, RFC 3834: no report about a report, none about an automatic answer. */
 static bool
 is_automatic(const struct header_list *headers)
 {

@@ -78,7 +78,7 @@ replace(struct outbox *o, const struct item *it, slice use)
     return st == ST_OK ? set_state(o, it, (struct queue_state){ "replaced", 0, 0, use }) : queue_store_failed(o);
 }
 
-/* RFC 9991 3: so many an hour to one destination, the surplus is discarded. */
+/* RFC 9991 2, 5.1, 8.1: so many an hour to one destination, the surplus is discarded. */
 static enum status
 within_limit(struct outbox *o, slice address, bool *yes)
 {

@@ -135,7 +135,7 @@ struct wanted {
     enum failure_kind kind;
 };
 
-/* RFC 9989 4.7 fo, RFC 9991 3. */
+/* RFC 9989 4.7 fo, RFC 9991 2. */
 static const struct wanted wanted[] = {
     { "0, all failed", "0", DMARC_FAIL, false, false, SPF_FAIL, DKIM_FAIL, FAILURE_DMARC },
     { "0, one passed", "0", DMARC_PASS, true, false, SPF_PASS, DKIM_FAIL, FAILURE_NONE },
