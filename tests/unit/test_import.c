@@ -171,6 +171,7 @@ what_cannot_be_read_is_set_aside(void **state)
 {
     struct world *w = *state;
     static const char text[] = LINE("1") "not json\n" LINE("2") "{\"v\":2,\"id\":\"x\"}\n\n" LINE("3")
+        "{\"v\":0,\"id\":\"0\",\"time\":1794990000000,\"dmarc\":{\"result\":\"none\"},\"action\":\"accept\"}\n"
         "{\"v\":1,\"id\":\"4\",\"time\":1794990000000,\"header_from\":\"a..b\",\"dmarc\":{\"result\":\"none\"},\"action\":\"accept\"}\n"
         "{\"v\":1,\"id\":\"5\",\"time\":1794990000000,\"dmarc\":{\"result\":\"maybe\"},\"action\":\"accept\"}\n"
         "\x80\xff\n" "a\0b\n"
@@ -179,9 +180,10 @@ what_cannot_be_read_is_set_aside(void **state)
     write_segment(w, "a.jsonl", text, sizeof(text) - 1);
     struct import_result r = import(w);
     assert_int_equal(r.records, 4);
-    assert_int_equal(r.set_aside, 8);
+    assert_int_equal(r.set_aside, 9);
     assert_int_equal(number(w, "SELECT count(*) FROM aside WHERE reason LIKE 'no JSON%'"), 2);
     assert_int_equal(number(w, "SELECT count(*) FROM aside WHERE reason LIKE 'v is newer%'"), 1);
+    assert_int_equal(number(w, "SELECT count(*) FROM aside WHERE reason LIKE 'v is missing%'"), 1);
     assert_int_equal(number(w, "SELECT count(*) FROM aside WHERE reason LIKE 'header_from is no%'"), 1);
     assert_int_equal(number(w, "SELECT count(*) FROM aside WHERE reason LIKE '%never finished'"), 1);
     assert_int_equal(number(w, "SELECT taken FROM segment WHERE name = 'a.jsonl'"), (int64_t)sizeof(text) - 1);
