@@ -105,7 +105,7 @@ static void
 test_names_that_lead_nowhere(void **state)
 {
     (void)state;
-    static const char zone[] = "d.example. TXT \"v=spf1 ptr -all\"\n"
+    static const char zone[] = "d.example. TXT \"v=spf1 ptr a:gone.example -all\"\n"
                                "1.2.0.192.in-addr.arpa. PTR one.d.example.\n"
                                "1.2.0.192.in-addr.arpa. PTR two.d.example.\n"
                                "1.2.0.192.in-addr.arpa. PTR three.d.example.\n"
