@@ -66,7 +66,7 @@ destination_host(slice address)
 
 /* ST_TIMEOUT: DNS could not say. */
 static enum status
-org_domain(struct arena *a, struct dns_session *dns, slice name, slice *out)
+org_domain(struct arena *a, struct dns_session *dns, const struct dmarc_psl *guard, slice name, slice *out)
 {
     struct dmarc_memo *m = dmarc_memo_new(a, dns, NULL);
     struct dmarc_walk w;
@@ -78,7 +78,7 @@ org_domain(struct arena *a, struct dns_session *dns, slice name, slice *out)
         return ST_NOMEM;
     if (w.trouble != NULL)
         return ST_TIMEOUT;
-    *out = dmarc_walk_org_domain(&w, NULL, &psd);
+    *out = dmarc_walk_org_domain(&w, guard, &psd);
     return ST_OK;
 }
 
@@ -134,8 +134,8 @@ ask(struct arena *a, struct dns_session *dns, enum report_kind kind, slice polic
 }
 
 enum consent
-destination_consent(struct arena *a, struct resolver *r, unsigned timeout_ms, enum report_kind kind, slice policy_domain,
-                    slice address, slice *use, slice *why)
+destination_consent(struct arena *a, struct resolver *r, unsigned timeout_ms, const struct dmarc_psl *guard,
+                    enum report_kind kind, slice policy_domain, slice address, slice *use, slice *why)
 {
     slice host = destination_host(address), host_org, policy_org;
     *use = address;
@@ -144,9 +144,9 @@ destination_consent(struct arena *a, struct resolver *r, unsigned timeout_ms, en
         return CONSENT_SAME;
     const struct dns_limits limits = { timeout_ms, QUERIES };
     struct dns_session *dns = dns_session_new(r, &limits);
-    enum status st = dns == NULL ? ST_NOMEM : org_domain(a, dns, policy_domain, &policy_org);
+    enum status st = dns == NULL ? ST_NOMEM : org_domain(a, dns, guard, policy_domain, &policy_org);
     if (st == ST_OK)
-        st = org_domain(a, dns, host, &host_org);
+        st = org_domain(a, dns, guard, host, &host_org);
     enum consent c = CONSENT_LATER;
     if (st != ST_OK)
         *why = SLICE("DNS could not say whose the address is");

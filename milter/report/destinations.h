@@ -6,6 +6,7 @@
 #define VIDIMUS_REPORT_DESTINATIONS_H
 
 #include "base/arena.h"
+#include "dmarc/psl.h"
 #include "dns/resolver.h"
 
 #define DESTINATIONS_MAX 10
@@ -25,7 +26,8 @@ enum consent {
 
 /* May reports about `policy_domain` go to `address`?  *use is that address, or the one of the same host that the consent
  * names instead.  *why: in words, printable ASCII. */
-enum consent destination_consent(struct arena *a, struct resolver *r, unsigned timeout_ms, enum report_kind kind,
-                                 slice policy_domain, slice address, slice *use, slice *why);
+/* guard: PSLGuard's list, or NULL; neighbours below a public suffix are then not one organization. */
+enum consent destination_consent(struct arena *a, struct resolver *r, unsigned timeout_ms, const struct dmarc_psl *guard,
+                                 enum report_kind kind, slice policy_domain, slice address, slice *use, slice *why);
 
 #endif

@@ -51,7 +51,7 @@ queue_may_send(struct outbox *o, struct arena *a, enum report_kind kind, slice p
         o->sent->later++;
         return false;
     }
-    switch (destination_consent(a, o->job->resolver, CONSENT_TIMEOUT_MS, kind, policy_domain, address, use, &note)) {
+    switch (destination_consent(a, o->job->resolver, CONSENT_TIMEOUT_MS, o->guard, kind, policy_domain, address, use, &note)) {
     case CONSENT_SAME:
     case CONSENT_YES:
         return true;
@@ -125,9 +125,15 @@ reporter_send(struct reporter_job *j, struct sent *s)
 {
     struct outbox o = { .job = j, .sent = s };
     *s = (struct sent){ 0 };
+    if (j->config->psl_guard && dmarc_psl_load(j->config->public_suffix_list, &o.guard) != ST_OK) {
+        strbuf_add_str(j->error, "PSLGuard: PublicSuffixList cannot be read");
+        return ST_INTERNAL;
+    }
     enum status st = suppressions_load(j->config->report_suppression_file, j->error, &o.file);
-    if (st != ST_OK)
+    if (st != ST_OK) {
+        dmarc_psl_free(o.guard);
         return st;
+    }
     if (room_this_hour(&o) != ST_OK)
         st = queue_store_failed(&o);
     if (st == ST_OK)
@@ -135,5 +141,6 @@ reporter_send(struct reporter_job *j, struct sent *s)
     if (st == ST_OK)
         st = failure_queue_send(&o);
     suppressions_free(o.file);
+    dmarc_psl_free(o.guard);
     return st;
 }

@@ -16,6 +16,7 @@
 struct outbox {
     struct reporter_job *job;
     struct suppressions *file;
+    struct dmarc_psl *guard; /* NULL: PSLGuard is off */
     struct sent *sent;
     uint64_t left_this_hour;
 };

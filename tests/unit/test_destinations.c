@@ -105,7 +105,8 @@ others_are_asked_first(void **state)
     for (size_t i = 0; i < COUNT(asked); i++) {
         struct arena *a = arena_new(0);
         slice use, why;
-        enum consent c = destination_consent(a, r, 5000, REPORT_AGGREGATE, SLICE("blue.example.com"), slice_from(asked[i].address), &use, &why);
+        enum consent c = destination_consent(a, r, 5000, NULL, REPORT_AGGREGATE, SLICE("blue.example.com"),
+                                             slice_from(asked[i].address), &use, &why);
         if (c != asked[i].consent || (asked[i].use != NULL && !slice_eq(use, slice_from(asked[i].use))))
             fail_msg("%s: %d, %.*s, %.*s", asked[i].address, (int)c, SLICE_ARG(use), SLICE_ARG(why));
         arena_free(a);
@@ -133,15 +134,46 @@ others_are_asked_first(void **state)
     for (size_t i = 60; i < sizeof(domain); i += 60)
         domain[i] = '.';
     slice use, why;
-    assert_int_equal(destination_consent(a, r, 5000, REPORT_AGGREGATE, (slice){ domain, 236 }, SLICE("a@all.example.org"), &use, &why), CONSENT_NO);
+    assert_int_equal(destination_consent(a, r, 5000, NULL, REPORT_AGGREGATE, (slice){ domain, 236 }, SLICE("a@all.example.org"), &use,
+                                         &why), CONSENT_NO);
     arena_free(a);
     resolver_free(r);
+    strbuf_clear(&errors);
+}
+
+/* RFC 9989 11.8: a public suffix with a record that lacks psd=y makes one organization of all below it, and one of them
+ * could send reports to any other.  PSLGuard is against that. */
+static void
+neighbours_below_a_suffix_are_strangers(void **state)
+{
+    (void)state;
+    struct dmarc_psl *guard;
+    struct strbuf errors;
+    struct resolver *r;
+    if (dmarc_psl_load(NULL, &guard) != ST_OK)
+        skip();
+    strbuf_init(&errors, 0);
+    assert_int_equal(resolver_zone_new(SLICE("_dmarc.example. TXT \"v=DMARC1; p=none\"\n"), &errors, &r), ST_OK);
+    struct arena *a = arena_new(0);
+    static const struct {
+        const char *address;
+        enum consent without, with;
+    } cases[] = { { "a@victim.example", CONSENT_SAME, CONSENT_NO }, { "a@mx.evil.example", CONSENT_SAME, CONSENT_SAME } };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        slice use, why, to = slice_from(cases[i].address);
+        assert_int_equal(destination_consent(a, r, 5000, NULL, REPORT_FAILURE, SLICE("evil.example"), to, &use, &why), cases[i].without);
+        assert_int_equal(destination_consent(a, r, 5000, guard, REPORT_FAILURE, SLICE("evil.example"), to, &use, &why), cases[i].with);
+    }
+    arena_free(a);
+    resolver_free(r);
+    dmarc_psl_free(guard);
     strbuf_clear(&errors);
 }
 
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(one_address_or_none), cmocka_unit_test(others_are_asked_first) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(one_address_or_none), cmocka_unit_test(others_are_asked_first),
+                                        cmocka_unit_test(neighbours_below_a_suffix_are_strangers) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
