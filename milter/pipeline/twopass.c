@@ -42,6 +42,8 @@ read_secrets(struct two_pass *t, int fd)
     ssize_t n = text == NULL ? -1 : read(fd, text, FILE_MAX);
     if (n < 0)
         return text == NULL ? "out of memory" : strerror(errno);
+    if ((size_t)n == FILE_MAX) /* and perhaps cut within a secret */
+        return "not below 16 KB";
     for (slice line, rest = { text, (size_t)n }; rest.n > 0;) {
         slice_cut(rest, '\n', &line, &rest);
         line = slice_trim(line);

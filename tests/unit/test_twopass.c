@@ -207,6 +207,42 @@ a_weak_secret_is_refused(void **state)
     }
 }
 
+/* Beyond a bound is said, never cut: a secret at the end must not become another one. */
+static void
+a_file_beyond_the_bounds_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t octets; /* filled up by a comment before the secrets */
+        unsigned secrets;
+        const char *error; /* NULL: it is taken */
+    } cases[] = {
+        { 16383, 1, NULL }, { 16384, 1, "not below 16 KB" }, { 40000, 1, "not below 16 KB" },
+        { 1000, 8, NULL },  { 1000, 9, "more than 8 secrets" },
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char path[64];
+        struct strbuf errors;
+        strbuf_init(&errors, 0);
+        snprintf(path, sizeof(path), "%s/bounds", directory);
+        FILE *f = fopen(path, "w");
+        assert_non_null(f);
+        size_t comment = cases[i].octets - cases[i].secrets * strlen(one);
+        fprintf(f, "#%0*d\n", (int)comment - 2, 0);
+        for (unsigned k = 0; k < cases[i].secrets; k++)
+            fputs(one, f);
+        assert_int_equal(ftell(f), cases[i].octets);
+        fclose(f);
+        chmod(path, 0600);
+        struct two_pass *t = two_pass_load(path, &errors);
+        if ((t == NULL) != (cases[i].error != NULL) || (t == NULL && strstr(strbuf_str(&errors), cases[i].error) == NULL))
+            fail_msg("%zu octets, %u secrets: %s", cases[i].octets, cases[i].secrets, strbuf_str(&errors));
+        two_pass_free(t);
+        strbuf_clear(&errors);
+        unlink(path);
+    }
+}
+
 static int
 set_up(void **state)
 {
@@ -229,6 +265,7 @@ main(void)
         cmocka_unit_test(no_octet_of_it_can_be_changed),
         cmocka_unit_test(a_secret_can_be_rotated),
         cmocka_unit_test(a_weak_secret_is_refused),
+        cmocka_unit_test(a_file_beyond_the_bounds_is_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
