@@ -3,6 +3,7 @@
 was accepted is in the store once, in order, as soon as there is room; the alarm is said once a minute, not per message."""
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -43,6 +44,7 @@ def run(on_error):
                 reply = m.message(queue_id="q%d" % i)[0]
                 (accepted if reply in (b"c", b"a") else deferred).append("q%d" % i)
         d.stop()
+        told = dict(re.findall(r"\b(q\d+): client=.* action=(\w+)", d.log()))
         store, conf = os.path.join(d.dir, "s.sqlite"), os.path.join(d.dir, "r.conf")
         with open(conf, "w") as f:
             f.write("ReportStore %s\nRecordDirectory %s\n" % (store, os.path.join(disk, "records")))
@@ -53,6 +55,7 @@ def run(on_error):
         good = len(found) == len(set(found)) and found == sorted(found, key=lambda q: int(q[1:])) and alarms == 1 and "q649" in accepted
         if on_error == "tempfail":
             good = good and not lost and deferred and found == accepted  # what could not be kept was not accepted
+            good = good and told == {**dict.fromkeys(accepted, "accept"), **dict.fromkeys(deferred, "tempfail")}
         else:
             good = good and not deferred and lost and len(found) + len(lost) == 650
         return good
