@@ -171,8 +171,9 @@ report(const struct report_options *o, bool send)
     enum status st = a == NULL ? ST_NOMEM : ST_OK;
     if (a != NULL)
         j.who = reporter_from(c, a);
-    if (st == ST_OK && !send && o->domain != NULL) {
-        status = o->day == 0 ? report_fail(o, EX_USAGE, "--domain wants --day as well") : make_one(o, &j);
+    if (st == ST_OK && !send && (o->domain != NULL || o->day != 0 || o->output != NULL)) {
+        status = o->domain == NULL || o->day == 0 ? report_fail(o, EX_USAGE, "--domain and --day say which report; both are wanted")
+                                                  : make_one(o, &j);
     } else if (c->report_email == NULL) {
         status = report_fail(o, EX_CONFIG, "ReportEmail is not set: without a sender there are no reports");
     } else if (st == ST_OK && (st = store_lock(s, REPORTER_LOCK)) == ST_TIMEOUT) {
@@ -250,6 +251,9 @@ int
 tool_report(int argc, char **argv)
 {
     static const char *const names[] = { "import", "make", "send", "show", "bounce", "expire" };
+    static const char *const takes[COUNT(names)][6] = { { "spool" }, { "domain", "day", "output", "zone" }, { "queued-only", "zone" },
+                                                        { "domain", "day", "queue", "suppressed", "set-aside" }, { NULL },
+                                                        { "days", "erase" } };
     const char *what = argc > 1 ? argv[1] : "";
     char command[64];
     size_t known = 0;
@@ -265,7 +269,7 @@ tool_report(int argc, char **argv)
         return EX_USAGE;
     }
     snprintf(command, sizeof(command), "vidimus report %s", names[known]);
-    struct report_options o = { .command = command };
+    struct report_options o = { .command = command, .takes = takes[known] };
     argv[1] = argv[0]; /* getopt(3) names the program by it */
     int status = report_options_read(argc - 1, argv + 1, &o);
     if (status != EX_OK)

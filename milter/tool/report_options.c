@@ -109,14 +109,28 @@ take(struct report_options *o, int c)
     return status;
 }
 
+/* What another command takes is not passed over: `report send --domain` would send everything. */
+static bool
+is_taken(const struct report_options *o, const char *name)
+{
+    static const char *const everybody[] = { "config", "quiet", "now", NULL };
+    for (const char *const *n = everybody; *n != NULL; n++)
+        if (strcmp(*n, name) == 0)
+            return true;
+    for (const char *const *n = o->takes; *n != NULL; n++)
+        if (strcmp(*n, name) == 0)
+            return true;
+    fprintf(stderr, "%s: --%s is not an option of this command\n", o->command, name);
+    return false;
+}
+
 int
 report_options_read(int argc, char **argv, struct report_options *o)
 {
-    const char *command = o->command;
-    *o = (struct report_options){ .command = command, .file = SYSCONFDIR "/vidimus/vidimus.conf", .now = clock_wall_s() };
+    *o = (struct report_options){ .command = o->command, .takes = o->takes, .file = SYSCONFDIR "/vidimus/vidimus.conf", .now = clock_wall_s() };
     optind = 1;
-    for (int c; (c = getopt_long(argc, argv, "c:o:", longs, NULL)) != -1;) {
-        int status = take(o, c);
+    for (int c, index = -1; (c = getopt_long(argc, argv, "c:o:", longs, &index)) != -1; index = -1) {
+        int status = index < 0 || c == '?' || is_taken(o, longs[index].name) ? take(o, c) : EX_USAGE;
         if (status != EX_OK)
             return status;
     }

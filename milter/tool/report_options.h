@@ -12,6 +12,7 @@
 
 struct report_options {
     const char *command; /* "vidimus report import": for messages */
+    const char *const *takes; /* long options of this command, to a NULL; --config, --quiet and --now are everybody's */
     const char *file;
     const char *overrides[REPORT_OPTIONS_MAX_OVERRIDES];
     size_t n_overrides;
@@ -24,7 +25,7 @@ struct report_options {
     int64_t now;           /* Unix seconds: the clock, or --now */
 };
 
-/* EX_OK, or EX_USAGE with a message said.  argv[0] is the subcommand. */
+/* EX_OK, or EX_USAGE with a message said.  argv[0] is the subcommand; `command` and `takes` are set by the caller. */
 int report_options_read(int argc, char **argv, struct report_options *o);
 /* The configuration and its store, tables made or upgraded.  EX_OK, or a status after a message. */
 int report_open(const struct report_options *o, struct config **c, struct store **s);

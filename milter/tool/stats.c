@@ -197,7 +197,8 @@ tool_stats(int argc, char **argv)
             fputs(help, stdout);
             return EX_OK;
         }
-    struct report_options o = { .command = "vidimus stats" };
+    static const char *const takes[] = { "days", "since", "until", "domain", "limit", "json", "html", NULL };
+    struct report_options o = { .command = "vidimus stats", .takes = takes };
     struct config *c;
     struct store *s;
     int status = report_options_read(argc, argv, &o);

@@ -37,6 +37,14 @@ class Tool(unittest.TestCase):
         self.assertEqual(r.returncode, EX_USAGE)
         self.assertIn('--bits "100": a number from 1024 to 8192', r.stderr)
 
+    def test_an_option_of_another_command_is_not_passed_over(self):
+        for command, option in ((["report", "send"], ["--domain", "example.org"]), (["report", "import"], ["--json"]),
+                                (["report", "expire"], ["--domain", "example.org"]), (["stats"], ["--day", "2026-11-20"]),
+                                (["report", "show"], ["--erase", "example.org"]), (["report", "bounce"], ["--spool", "/"])):
+            r = run(*command, "-c", "/nowhere/vidimus.conf", *option)
+            self.assertEqual((r.returncode, r.stderr), (EX_USAGE, "vidimus %s: %s is not an option of this command\n" %
+                                                        (" ".join(command), option[0])))
+
     def test_a_missing_configuration_is_an_error(self):
         for command in (["check", "/dev/null"], ["config", "check"], ["config", "dump"], ["key", "test"], ["report", "import"], ["stats"]):
             r = run(*command, "-c", "/nowhere/vidimus.conf")
