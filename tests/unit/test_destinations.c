@@ -122,8 +122,8 @@ others_are_asked_first(void **state)
     for (size_t i = 0; i < COUNT(failure); i++) {
         struct arena *arena = arena_new(0);
         slice to, reason;
-        enum consent c = destination_consent(arena, r, 5000, REPORT_FAILURE, SLICE("blue.example.com"), slice_from(failure[i].address), &to,
-                                             &reason);
+        enum consent c = destination_consent(arena, r, 5000, NULL, REPORT_FAILURE, SLICE("blue.example.com"), slice_from(failure[i].address),
+                                             &to, &reason);
         if (c != failure[i].consent || (c == CONSENT_YES && !slice_eq(to, slice_from(failure[i].address))))
             fail_msg("failure report to %s: %d, %.*s", failure[i].address, (int)c, SLICE_ARG(to));
         arena_free(arena);
