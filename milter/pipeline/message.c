@@ -236,24 +236,35 @@ spf_refusal(struct message *m, const struct spf_outcome *s)
     return text.p == NULL ? no_memory(m) : (struct reply){ REPLY_REJECT, "550", xcode, text.p };
 }
 
+/* As with every other refusal: never of an exempt client, nor on a result that the second engine may veto. */
+static struct reply
+refuse_if_allowed(struct message *m, const struct spf_outcome *s)
+{
+    message_finish_iprev(m);
+    bool vetoed = m->c->second_opinion == SECOND_VETO && m->contradiction.n > 0;
+    return vetoed || message_exemption(m) != NULL ? reply_continue : spf_refusal(m, s);
+}
+
 /* SPFReject: the one case in which a verdict is given before the message is seen. */
 static struct reply
 refuse_early(struct message *m)
 {
+    if (m->c->enforcement == ENFORCE_MONITOR || message_exemption(m) != NULL)
+        return reply_continue;
     /* The null path is judged as postmaster@HELO (RFC 7208 2.4): that is the result of the HELO name too. */
     bool null_path = m->record.mail_from.n == 0;
     if (m->c->spf_reject_helo.n > 0 && !null_path) {
         message_note(m, checks_spf(m, &m->helo_request, &m->helo));
         m->helo_done = true;
         if (m->trouble == ST_OK && is_listed(&m->c->spf_reject_helo, m->helo.result))
-            return spf_refusal(m, &m->helo);
+            return refuse_if_allowed(m, &m->helo);
     }
     if (m->trouble == ST_OK && (m->c->spf_reject.n > 0 || (null_path && m->c->spf_reject_helo.n > 0))) {
         message_note(m, checks_spf(m, &m->mfrom_request, &m->mfrom));
         m->mfrom_done = true;
         if (m->trouble == ST_OK && (is_listed(&m->c->spf_reject, m->mfrom.result) ||
                                     (null_path && is_listed(&m->c->spf_reject_helo, m->mfrom.result))))
-            return spf_refusal(m, &m->mfrom);
+            return refuse_if_allowed(m, &m->mfrom);
     }
     return m->trouble == ST_OK ? reply_continue : no_memory(m);
 }

@@ -46,7 +46,7 @@ struct message {
     struct author author;
     struct spf_request mfrom_request, helo_request;
     struct spf_outcome mfrom, helo;
-    bool mfrom_done, helo_done; /* decided at MAIL already, for SPFReject */
+    bool mfrom_done, helo_done, iprev_done; /* decided at MAIL already, for SPFReject */
     bool from_seen, header_seen;
     bool skipped;        /* IgnoreHostsAction skip: nothing is judged */
     enum status trouble; /* the first failure of ours; the verdict is then a temporary failure */
@@ -85,6 +85,10 @@ void message_note_recipient(struct message *m, slice local_part, slice domain);
 void message_defer(struct message *m, const char *why, struct reply reply);
 /* verdict.c: the checks finished, policy, edits, record. */
 const struct verdict *message_decide(struct message *m);
+/* Why this client's mail is never refused, quarantined or deferred; NULL: it may be.  Host names of IgnoreHosts count once
+ * message_finish_iprev() has confirmed the client's. */
+const char *message_exemption(const struct message *m);
+void message_finish_iprev(struct message *m);
 
 /* recipients.c: a recipient's domain goes to the record, once. */
 enum status recipients_add_domain(struct message *m, slice name);

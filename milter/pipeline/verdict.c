@@ -19,12 +19,13 @@ static const char *const own_fields[] = { POLICY_TAG_FIELD, TWO_PASS_FIELD, NULL
 
 /* ---- the checks, each finished with what DNS has said by the deadline */
 
-static void
-finish_iprev(struct message *m)
+void
+message_finish_iprev(struct message *m)
 {
     slice name;
-    if (!m->c->check_iprev)
+    if (!m->c->check_iprev || m->iprev_done)
         return;
+    m->iprev_done = true;
     trace_begin(m->t, "iprev");
     m->record.iprev = iprev_check(m->a, m->dns, &m->record.client, m->record.client_name, m->t, &name);
     trace_end(m->t);
@@ -99,15 +100,15 @@ finish_checks(struct message *m)
     if (m->trouble == ST_OK)
         finish_helo(m);
     if (m->trouble == ST_OK)
-        finish_iprev(m);
+        message_finish_iprev(m);
     if (m->trouble == ST_OK)
         finish_dmarc(m);
 }
 
 /* ---- policy */
 
-static const char *
-exemption(const struct message *m)
+const char *
+message_exemption(const struct message *m)
 {
     const struct record *r = &m->record;
     slice verified = r->iprev == IPREV_PASS ? r->client_name : SLICE_EMPTY;
@@ -125,7 +126,7 @@ decide(struct message *m, struct policy_outcome *out)
     struct policy_input in = { .record = r,
                                .author_problem = m->author.problem,
                                .several_authors = m->author.state == AUTHOR_SEVERAL,
-                               .exempt_reason = exemption(m),
+                               .exempt_reason = message_exemption(m),
                                .contradicted = m->c->second_opinion == SECOND_VETO && m->contradiction.n > 0,
                                .contradiction = m->contradiction,
                                .now = r->time_ms / 1000 };

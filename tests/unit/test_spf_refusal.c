@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "dns/zone.h"
 #include "pipeline/pipeline.h"
+#include "second/second.h"
 
 #include <string.h>
 
@@ -22,6 +23,8 @@ static const char zone[] =
     "neutral.example. TXT \"v=spf1 ?all\"\n"
     "broken.example. TXT \"v=spf1 all:x\"\n"
     "many.example. TXT \"v=spf1 -all\"\nmany.example. TXT \"v=spf1 +all\"\n"
+    "host.example. A 192.0.2.1\nfalse.example. A 203.0.113.1\n"
+    "both.example. TXT \"v=spf1 redirect=pass.example -all\"\n"
     "pass.example. TXT \"v=spf1 +all\"\n"
     "$STATUS later.example. TXT servfail\n$STATUS late.example. TXT timeout\n";
 
@@ -49,8 +52,12 @@ static const struct refusal_case cases[] = {
     { "null path", "<>", "fail.example", REPLY_REJECT, "550", "5.7.23", "fail.example" },
 };
 
+struct client {
+    const char *name, *user; /* as the MTA says */
+};
+
 static void
-run_cases(const struct refusal_case *list, size_t n, const char *const *settings, size_t n_settings)
+run_from(const struct client *from, const struct refusal_case *list, size_t n, const char *const *settings, size_t n_settings)
 {
     struct strbuf errors;
     struct resolver *resolver = NULL;
@@ -63,11 +70,11 @@ run_cases(const struct refusal_case *list, size_t n, const char *const *settings
     if (p == NULL)
         fail_msg("%s", strbuf_str(&errors));
     for (size_t i = 0; i < n; i++) {
-        struct peer peer = { .client = { 4, { 192, 0, 2, 1 } }, .name = SLICE_EMPTY, .mta_name = SLICE_EMPTY, .daemon_name = SLICE_EMPTY };
+        struct peer peer = { .client = { 4, { 192, 0, 2, 1 } }, .name = slice_from(from->name), .mta_name = SLICE_EMPTY, .daemon_name = SLICE_EMPTY };
         struct message *m = message_new(p, &peer, NULL);
         assert_non_null(m);
         message_helo(m, slice_from(list[i].helo));
-        struct reply r = message_mail(m, slice_from(list[i].path), NULL, SLICE_EMPTY);
+        struct reply r = message_mail(m, slice_from(list[i].path), NULL, slice_from(from->user));
         if (r.kind != list[i].kind)
             fail_msg("%s: kind %d", list[i].label, r.kind);
         if (r.kind != REPLY_CONTINUE && (strcmp(r.code, list[i].code) != 0 || strcmp(r.xcode, list[i].xcode) != 0 ||
@@ -80,6 +87,12 @@ run_cases(const struct refusal_case *list, size_t n, const char *const *settings
     config_release(c);
     resolver_free(resolver);
     strbuf_clear(&errors);
+}
+
+static void
+run_cases(const struct refusal_case *list, size_t n, const char *const *settings, size_t n_settings)
+{
+    run_from(&(struct client){ "", "" }, list, n, settings, n_settings);
 }
 
 static void
@@ -116,12 +129,73 @@ test_helo_alone(void **state)
     run_cases(mfrom_cases, COUNT(mfrom_cases), mfrom, COUNT(mfrom));
 }
 
+/* vidimus.conf(5): mail of exempt clients is never refused or deferred, and under Enforcement monitor no mail is. */
+static void
+test_exempt(void **state)
+{
+    (void)state;
+    static const struct refusal_case let_in[] = {
+        { "fail", "<a@fail.example>", "pass.example", REPLY_CONTINUE, NULL, NULL, NULL },
+        { "temperror", "<a@later.example>", "pass.example", REPLY_CONTINUE, NULL, NULL, NULL },
+        { "HELO", "<a@pass.example>", "fail.example", REPLY_CONTINUE, NULL, NULL, NULL },
+        { "null path", "<>", "fail.example", REPLY_CONTINUE, NULL, NULL, NULL },
+    };
+    static const struct refusal_case refused[] = {
+        { "fail", "<a@fail.example>", "pass.example", REPLY_REJECT, "550", "5.7.23", "MAIL FROM fail.example" },
+        { "HELO", "<a@pass.example>", "fail.example", REPLY_REJECT, "550", "5.7.23", "HELO fail.example" },
+    };
+    static const struct {
+        struct client from;
+        const char *third;
+        bool exempt;
+    } c[] = {
+        { { "", "" }, "IgnoreHosts=192.0.2.0/24", true },
+        { { "", "user" }, "IgnoreAuthenticatedClients=yes", true },
+        { { "", "user" }, "IgnoreAuthenticatedClients=no", false },
+        { { "host.example", "" }, "IgnoreHosts=host.example", true },
+        { { "false.example", "" }, "IgnoreHosts=false.example", false }, /* its address is another one */
+        { { "", "" }, "IgnoreHosts=198.51.100.0/24", false },
+        { { "", "" }, "Enforcement=monitor", true },
+        { { "", "" }, "Enforcement=quarantine", false },
+    };
+    for (size_t i = 0; i < COUNT(c); i++) {
+        const char *const settings[] = { "SPFReject=fail,temperror", "SPFRejectHelo=fail", c[i].third };
+        if (c[i].exempt)
+            run_from(&c[i].from, let_in, COUNT(let_in), settings, COUNT(settings));
+        else
+            run_from(&c[i].from, refused, COUNT(refused), settings, COUNT(settings));
+    }
+}
+
+/* vidimus.conf(5), SecondOpinion: nobody is refused on a result that the other engine contradicts. */
+static void
+test_veto(void **state)
+{
+    (void)state;
+    static const struct refusal_case refused[] = {
+        { "fail", "<a@fail.example>", "pass.example", REPLY_REJECT, "550", "5.7.23", "MAIL FROM fail.example" },
+        { "RFC 7208 6.1", "<a@both.example>", "pass.example", REPLY_REJECT, "550", "5.7.23", "MAIL FROM both.example" },
+    };
+    static const struct refusal_case vetoed[] = {
+        { "fail", "<a@fail.example>", "pass.example", REPLY_REJECT, "550", "5.7.23", "MAIL FROM fail.example" },
+        { "libspf2 passes it", "<a@both.example>", "pass.example", REPLY_CONTINUE, NULL, NULL, NULL },
+    };
+    static const char *const log[] = { "SPFReject=fail", "SecondOpinion=log", "IgnoreHosts=" };
+    static const char *const veto[] = { "SPFReject=fail", "SecondOpinion=veto", "IgnoreHosts=" };
+    if (second_spf() == NULL)
+        skip();
+    run_cases(refused, COUNT(refused), log, COUNT(log));
+    run_cases(vetoed, COUNT(vetoed), veto, COUNT(veto));
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_codes),
         cmocka_unit_test(test_helo_alone),
+        cmocka_unit_test(test_exempt),
+        cmocka_unit_test(test_veto),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
