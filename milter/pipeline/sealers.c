@@ -257,7 +257,7 @@ read_evidence(struct arena *a, const struct arc_set *set, slice author, enum evi
     const struct authres_result *dmarc = NULL;
     *out = EVIDENCE_UNFIT;
     enum status st = authres_parse(a, set->aar_payload, &ar);
-    if (st != ST_OK)
+    if (st != ST_OK || ar.version != 1) /* RFC 8601 2.2: what another version says is not known */
         return st == ST_NOMEM ? st : ST_OK;
     for (size_t i = 0; i < ar.n_results; i++) {
         if (!slice_eq(ar.results[i].method, SLICE("dmarc")))
