@@ -223,7 +223,9 @@ spf_refusal(struct message *m, const struct spf_outcome *s)
         return text.p == NULL ? no_memory(m) : (struct reply){ REPLY_TEMPFAIL, "451", "4.4.3", text.p };
     }
     const char *xcode = s->result == SPF_FAIL ? "5.7.23" : s->result == SPF_PERMERROR ? "5.7.24" : "5.7.1";
-    slice said = arena_printf(m->a, "SPF %s for %s %.*s", spf_result_name(s->result), who, SLICE_ARG(s->domain)), text = said;
+    slice said = arena_printf(m->a, "SPF %s for %s%s%.*s", spf_result_name(s->result), who, s->domain.n > 0 ? " " : "",
+                              SLICE_ARG(s->domain)),
+          text = said;
     /* The domain's own words are said to be that (RFC 7208 6.2, 8.4), and whole or not at all: they may end in a URL. */
     static const char explains[] = ", which explains: ";
     if (said.p == NULL)

@@ -42,6 +42,7 @@ static const struct refusal_case cases[] = {
     { "softfail is not fail", "<a@softfail.example>", "pass.example", REPLY_REJECT, "550", "5.7.1", "SPF softfail" },
     { "neutral", "<a@neutral.example>", "pass.example", REPLY_REJECT, "550", "5.7.1", "SPF neutral" },
     { "none", "<a@none.example>", "pass.example", REPLY_REJECT, "550", "5.7.1", "SPF none" },
+    { "no name at all", "<a@>", "pass.example", REPLY_REJECT, "550", "5.7.1", "SPF none for MAIL FROM: not a domain name" },
     { "permerror", "<a@broken.example>", "pass.example", REPLY_REJECT, "550", "5.7.24", "SPF permerror" },
     { "two records", "<a@many.example>", "pass.example", REPLY_REJECT, "550", "5.7.24", "SPF permerror" },
     { "temperror", "<a@later.example>", "pass.example", REPLY_TEMPFAIL, "451", "4.4.3", "later.example" },
