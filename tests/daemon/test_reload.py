@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """Reload under load: no message sees half of a configuration, a bad file changes nothing."""
+import os
 import signal
+import tempfile
 import threading
 import time
 import unittest
@@ -81,6 +83,38 @@ class Reload(unittest.TestCase):
             d.wait_log("event=reload result=done", times=2)
             names = [v.split(";")[0].strip() for n, v in inserted(m.message()[2]) if n == "Authentication-Results"]
             self.assertEqual(names, ["one.example"])
+
+    def test_lists_that_are_gone_or_cut(self):
+        """Fault matrix: the last good ones stay in force, and the trouble is said."""
+        rule = "rule partner: from sender.example, dmarc any -> reject\n"
+        cases = (("RulesFile", rule, (None, rule[:30])), ("TrustedSealers", "sealer.example\n", (None, "sealer.example only f")),
+                 ("PublicSuffixList", "// ===BEGIN ICANN DOMAINS===\nexample\n// ===END ICANN DOMAINS===\n", (None, "", "// ===BEGIN")))
+        with tempfile.TemporaryDirectory() as lists:
+            os.chmod(lists, 0o755)
+            paths = {name: os.path.join(lists, name) for name, _, _ in cases}
+
+            def put(name, text):
+                if text is None:
+                    os.unlink(paths[name])
+                    return
+                with open(paths[name], "w") as f:
+                    f.write(text)
+            for name, good, _ in cases:
+                put(name, good)
+            failed = done = 0
+            with Daemon(options={**paths, **ONE, "PSLGuard": "yes", "IgnoreHosts": ""}, dns=FakeDns(DNS)) as d:
+                for name, good, bad in cases:
+                    for text in (*bad, good):
+                        put(name, text)
+                        failed, done = failed + (text != good), done + (text == good)
+                        d.signal(signal.SIGUSR1)
+                        d.wait_log("event=reload result=", times=failed + done)
+                        self.assertEqual(d.log().count("event=reload result=failed"), failed, (name, text))
+                        self.assertIn(paths[name], d.log())
+                        with Milter(d.socket) as m:
+                            m.begin()
+                            final, reply, _ = m.message()
+                            self.assertEqual((final, reply[:3]), (b"y", b"550"))  # the rule is in force
 
     def test_what_cannot_change_is_said(self):
         with Daemon() as d:
