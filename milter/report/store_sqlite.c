@@ -125,14 +125,16 @@ run(struct store *s, const char *sql, const struct store_value *v, size_t n, uin
 {
     struct lite *l = (struct lite *)s;
     sqlite3_stmt *stmt = statement(l, sql);
+    if (changed != NULL)
+        *changed = 0;
     if (stmt == NULL)
         return failed(l);
     int rc = bind_all(stmt, v, n) ? SQLITE_ROW : SQLITE_MISUSE;
     while (rc == SQLITE_ROW)
         rc = sqlite3_step(stmt);
     enum status st = rc == SQLITE_DONE ? ST_OK : failed(l);
-    if (changed != NULL)
-        *changed = st == ST_OK ? (uint64_t)sqlite3_changes64(l->db) : 0;
+    if (changed != NULL && st == ST_OK)
+        *changed = (uint64_t)sqlite3_changes64(l->db);
     give_back(l, stmt);
     return st;
 }
