@@ -14,7 +14,7 @@ struct reader {
 struct words {
     size_t start, end; /* from the first to the last of them, in the text */
     bool any;
-    bool is_local; /* a dot between any two words and nowhere else */
+    bool is_local; /* dots between any two words; as carriers have given out such addresses, also several, and behind the last */
     bool plain;    /* no quotes, no white space, no comments inside */
 };
 
@@ -34,10 +34,10 @@ read_words(struct lexer *x, struct words *w)
         if (quoted && !is_word)
             return false;
         if (!is_word && !(w->any && lexer_take(x, '.'))) {
-            w->is_local = w->is_local && w->any && !after_dot;
+            w->is_local = w->is_local && w->any;
             return true;
         }
-        if (is_word != after_dot)
+        if (is_word && !after_dot)
             w->is_local = false;
         if (quoted || (w->any && at != before))
             w->plain = false;
@@ -219,7 +219,8 @@ read_angle(struct reader *r)
     return lexer_skip_cfws(x) && lexer_take(x, '>') ? ST_OK : ST_SYNTAX;
 }
 
-/* One mailbox, or a group up to its ":". */
+/* One mailbox, or a group up to its ":".  An address for a display name, without the quotes it ought to have, is common; as
+ * readers differ in which of the two is the address, both are taken. */
 static enum status
 read_mailbox_or_group_name(struct reader *r, bool *in_group, bool *opened)
 {
@@ -233,7 +234,12 @@ read_mailbox_or_group_name(struct reader *r, bool *in_group, bool *opened)
         *opened = *in_group = r->list.has_group = true;
         return ST_OK;
     }
-    return finish_mailbox(r, &w);
+    enum status st = finish_mailbox(r, &w);
+    if (st != ST_OK)
+        return st;
+    if (!lexer_skip_cfws(&r->x))
+        return ST_SYNTAX;
+    return lexer_take(&r->x, '<') ? read_angle(r) : ST_OK;
 }
 
 /*

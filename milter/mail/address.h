@@ -1,6 +1,6 @@
 /*
  * address.h - mailboxes of a From field and SMTP paths (RFC 5322 3.4 and 4.4 with the obsolete forms, RFC 6854
- * groups, RFC 6531/6532 UTF-8).  One strict reader with one exit: what is left over is an error, never ignored.
+ * groups, RFC 6531/6532 UTF-8).  One reader with one exit: what is left over is an error, never ignored.
  * Iterative and linear in the length of the text.
  */
 #ifndef VIDIMUS_MAIL_ADDRESS_H
@@ -21,8 +21,9 @@ struct mailbox_list {
     bool has_group;
 };
 
-/* The body of a From field (folds allowed).  ST_SYNTAX: not an address list.  ST_LIMIT: more than max_boxes.
- * ST_OK with n == 0: only empty groups. */
+/* The body of a From field (folds allowed).  Two things are read beyond RFC 5322, for both are common: dots in a row or behind
+ * the last word of a local part, and a bare address for a display name, `a@b <c@d>`, of which both are taken.
+ * ST_SYNTAX: not an address list.  ST_LIMIT: more than max_boxes.  ST_OK with n == 0: only empty groups. */
 enum status address_list_parse(struct arena *a, slice text, size_t max_boxes, struct mailbox_list *out);
 /* A reverse-path or forward-path of SMTP, with or without <>; source routes are dropped (RFC 5321 4.1.2).
  * An empty path gives empty local part and domain.  A path without "@" gives an empty domain.  ST_SYNTAX: malformed. */

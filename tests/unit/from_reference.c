@@ -7,13 +7,13 @@
 
 /* Kinds of tokens: a atom, q quoted-string, l domain-literal, and the specials . @ < > , : ; as themselves. */
 #define WORD "[aq]"
-#define LOCAL WORD "(\\." WORD ")*"
+#define LOCAL WORD "(\\.+" WORD ")*\\.*" /* several dots in a row or one before the "@", as carriers have given out */
 #define DOMAIN "(a(\\.a)*\\.?|l)" /* one dot at the end is let through */
 #define SPEC LOCAL "@" DOMAIN
 #define ROUTE ",*@" DOMAIN "(,(@" DOMAIN ")?)*:"
 #define ANGLE "<(" ROUTE ")?" SPEC ">"
 #define PHRASE WORD "[aq.]*"
-#define MAILBOX "((" PHRASE ")?" ANGLE "|" SPEC ")"
+#define MAILBOX "((" PHRASE ")?" ANGLE "|" SPEC "(" ANGLE ")?)" /* a bare address before another one: both count */
 #define GROUP PHRASE ":(" MAILBOX "?,)*" MAILBOX "?;"
 #define ADDRESS "(" MAILBOX "|" GROUP ")"
 
@@ -174,7 +174,7 @@ from_reference_read(struct from_reference *r, slice text, const char *const **do
         return -1;
     int found = 0;
     for (size_t i = 1; i < n; i++) /* an "@" of a route has no local part before it */
-        if (r->kinds[i] == '@' && (r->kinds[i - 1] == 'a' || r->kinds[i - 1] == 'q'))
+        if (r->kinds[i] == '@' && strchr("aq.", r->kinds[i - 1]) != NULL)
             r->domains[found++] = join_domain(r, i, n);
     *domains = r->domains;
     return found;

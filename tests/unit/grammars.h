@@ -38,10 +38,11 @@
     "phrase = 1*word / obs-phrase\n"                                                                                   \
     "obs-phrase = word *(word / \".\" / CFWS)\n"
 
-/* RFC 5322 3.4 and 4.4.  Changed: obs-domain may end in a dot. */
+/* RFC 5322 3.4 and 4.4.  Changed: obs-domain may end in a dot, the words of obs-local-part may have several dots between them
+ * and some behind the last, and an addr-spec may stand for a display-name; then it counts too. */
 #define GRAMMAR_ADDRESS                                                                                                \
     "address = mailbox / group\n"                                                                                      \
-    "mailbox = name-addr / addr-spec\n"                                                                                \
+    "mailbox = name-addr / addr-spec [angle-addr]\n"                                                                   \
     "name-addr = [display-name] angle-addr\n"                                                                          \
     "angle-addr = [CFWS] \"<\" addr-spec \">\" [CFWS] / obs-angle-addr\n"                                              \
     "group = display-name \":\" [group-list] \";\" [CFWS]\n"                                                           \
@@ -60,7 +61,8 @@
     "obs-mbox-list = *([CFWS] \",\") mailbox *(\",\" [mailbox / CFWS])\n"                                              \
     "obs-addr-list = *([CFWS] \",\") address *(\",\" [address / CFWS])\n"                                              \
     "obs-group-list = 1*([CFWS] \",\") [CFWS]\n"                                                                       \
-    "obs-local-part = word *(\".\" word)\n"                                                                            \
+    "obs-local-part = word *(1*dot word) *dot\n"                                                                       \
+    "dot = \".\" [CFWS]\n"                                                                                             \
     "obs-domain = atom *(\".\" atom) [\".\" [CFWS]]\n"                                                                 \
     "obs-dtext = quoted-pair\n"
 

@@ -100,10 +100,10 @@ put_spec(struct strbuf *b)
 {
     put_word(b);
     while (one_in(4)) {
-        strbuf_add_char(b, '.');
+        strbuf_add_str(b, one_in(6) ? ".." : ".");
         put_word(b);
     }
-    strbuf_add_char(b, '@');
+    strbuf_add_str(b, one_in(20) ? ".@" : "@");
     put_domain(b);
 }
 
@@ -138,7 +138,9 @@ put_mailbox(struct strbuf *b)
         put_spec(b);
         return;
     }
-    if (!one_in(3))
+    if (one_in(10)) /* a display name that ought to be in quotes */
+        put_spec(b);
+    else if (!one_in(3))
         put_phrase(b);
     put_cfws(b);
     strbuf_add_char(b, '<');
