@@ -53,6 +53,8 @@ static const char raw_pg[] =
     "CREATE TABLE raw (day INTEGER NOT NULL, id TEXT NOT NULL, time_ms BIGINT NOT NULL, author TEXT NOT NULL, "
     "source TEXT NOT NULL, line TEXT NOT NULL, PRIMARY KEY (day, id)) PARTITION BY RANGE (day)";
 
+#define RETRIES 5 /* of what another program may have done at the same moment */
+
 static enum status
 say(struct store *s, struct strbuf *error)
 {
@@ -65,7 +67,7 @@ version_of(struct store *s, int64_t *version)
 {
     static const char make[] = "CREATE TABLE IF NOT EXISTS vidimus_schema (name TEXT NOT NULL PRIMARY KEY, version BIGINT NOT NULL)";
     enum status st = store_run(s, make, STORE_NO_VALUES, NULL);
-    if (st != ST_OK && store_may_retry(s)) /* two that start at once */
+    for (int i = 0; i < RETRIES && st != ST_OK && store_may_retry(s); i++) /* some that start at once */
         st = store_run(s, make, STORE_NO_VALUES, NULL);
     if (st != ST_OK)
         return st;
@@ -127,7 +129,7 @@ schema_upgrade(struct store *s, int version, struct strbuf *error)
         }
         if (now >= version)
             return ST_OK;
-        if (step(s, now + 1) != ST_OK && (!store_may_retry(s) || ++failures > 5))
+        if (step(s, now + 1) != ST_OK && (!store_may_retry(s) || ++failures > RETRIES))
             return say(s, error);
     }
 }

@@ -23,7 +23,7 @@
 bool __real_slice_eq(slice a, slice b);
 bool __wrap_slice_eq(slice a, slice b);
 
-static size_t comparisons;
+static _Atomic size_t comparisons; /* a resolver may compare on its own thread */
 
 bool
 __wrap_slice_eq(slice a, slice b)
