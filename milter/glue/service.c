@@ -176,20 +176,21 @@ log_problems(struct log *log, slice problems)
     }
 }
 
-/* What was fixed at the start: the socket is open, and root is gone. */
-static void
-say_what_needs_a_restart(const struct config *old, const struct config *c, struct log *log)
+/* Of a setting that may be left out, which is NULL. */
+static bool
+same_text(const char *a, const char *b)
 {
-    bool user = (old->user_id == NULL) != (c->user_id == NULL) || (c->user_id != NULL && strcmp(old->user_id, c->user_id) != 0);
-    bool metrics = (old->metrics_listen == NULL) != (c->metrics_listen == NULL) ||
-                   (c->metrics_listen != NULL && strcmp(old->metrics_listen, c->metrics_listen) != 0);
-    bool pid = (old->pid_file == NULL) != (c->pid_file == NULL) || (c->pid_file != NULL && strcmp(old->pid_file, c->pid_file) != 0);
-    bool seal = c->arc_seal && !old->arc_seal;
-    if (strcmp(old->socket, c->socket) == 0 && !user && !pid && !seal && !metrics && old->sandbox == c->sandbox && old->umask == c->umask &&
-        old->idle_timeout_s == c->idle_timeout_s && old->maximum_connections == c->maximum_connections)
-        return;
-    log_event(log, LOG_LEVEL_WARNING, SLICE_EMPTY, "event", "reload", "warning",
-              "changes of Socket, UserID, PidFile, UMask, IdleTimeout, MaximumConnections, MetricsListen and Sandbox, and turning ArcSeal on, need a restart", (char *)NULL);
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* What was fixed at the start: the socket is open, and root is gone. */
+static bool
+needs_a_restart(const struct config *old, const struct config *c)
+{
+    return !same_text(old->socket, c->socket) || !same_text(old->user_id, c->user_id) || !same_text(old->pid_file, c->pid_file) ||
+           !same_text(old->metrics_listen, c->metrics_listen) || old->umask != c->umask ||
+           old->idle_timeout_s != c->idle_timeout_s || old->maximum_connections != c->maximum_connections ||
+           old->sandbox != c->sandbox || (c->arc_seal && !old->arc_seal);
 }
 
 bool
@@ -208,7 +209,9 @@ service_reload(struct service *s)
     if (config_load(s->setup.config_file, s->setup.overrides, s->setup.n_overrides, &errors, &c) == ST_OK)
         next = generation_new(s, c, old, &errors);
     if (next != NULL) {
-        say_what_needs_a_restart(old->config, next->config, next->log);
+        if (needs_a_restart(old->config, next->config))
+            log_event(next->log, LOG_LEVEL_WARNING, SLICE_EMPTY, "event", "reload", "warning",
+                      "changes of Socket, UserID, PidFile, UMask, IdleTimeout, MaximumConnections, MetricsListen and Sandbox, and turning ArcSeal on, need a restart", (char *)NULL);
         log_problems(next->log, strbuf_slice(&errors)); /* what it can do without: a key that cannot be read */
         log_event(next->log, LOG_LEVEL_INFO, SLICE_EMPTY, "event", "reload", "result", "done", (char *)NULL);
         pthread_mutex_lock(&s->lock);
