@@ -24,9 +24,9 @@ enum consent {
     CONSENT_LATER /* DNS could not say just now */
 };
 
-/* May reports about `policy_domain` go to `address`?  *use is that address, or the one of the same host that the consent
- * names instead.  *why: in words, printable ASCII. */
-/* guard: PSLGuard's list, or NULL; neighbours below a public suffix are then not one organization. */
+/* May reports about `policy_domain` go to `address`?  `guard`: PSLGuard's list, or NULL; neighbours below a public suffix
+ * are then not one organization.  *use is `address`, or the one of the same host that the consent names instead.  *why: in
+ * words, printable ASCII. */
 enum consent destination_consent(struct arena *a, struct resolver *r, unsigned timeout_ms, const struct dmarc_psl *guard,
                                  enum report_kind kind, slice policy_domain, slice address, slice *use, slice *why);
 
