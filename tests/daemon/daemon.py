@@ -140,8 +140,11 @@ class Daemon:
     def fds(self):
         return len(os.listdir("/proc/%d/fd" % self.pid))
 
+    def thread_ids(self):
+        return set(os.listdir("/proc/%d/task" % self.pid))
+
     def threads(self):
-        return len(os.listdir("/proc/%d/task" % self.pid))
+        return len(self.thread_ids())
 
     def rss_kb(self):
         with open("/proc/%d/status" % self.pid) as f:

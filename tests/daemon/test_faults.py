@@ -163,6 +163,43 @@ class Faults(unittest.TestCase):
             for m in crowd:
                 m.close()
 
+    def held_workers(self, d, n, at_rest):
+        """Connections within a packet hold a thread each: the threads meanwhile, and once the connections have gone."""
+        before = d.fds()
+        crowd = [Milter(d.socket) for _ in range(n)]
+        for m in crowd:
+            m.begin()
+            m.s.sendall(packet(b"H", strings("mx.sender.example"))[:3])
+        until = time.monotonic() + 20
+        while d.threads() < at_rest + n - 2 and time.monotonic() < until:
+            time.sleep(0.02)
+        held = d.thread_ids()
+        for m in crowd:
+            m.s.sendall(packet(b"H", strings("mx.sender.example"))[3:])
+            m.quit()
+        until = time.monotonic() + 20
+        while d.fds() > before and time.monotonic() < until:
+            time.sleep(0.02)
+        time.sleep(0.2)  # for the threads' own way out
+        return held, d.thread_ids()
+
+    def test_threads_are_used_again(self):
+        """libmilter makes a worker for almost every connection of a burst, and ends it after; ours wait for the next."""
+        with Daemon(dns=self.dns) as d:
+            at_rest = d.threads()
+            held, after = self.held_workers(d, 10, at_rest)
+            self.assertGreaterEqual(len(held), at_rest + 8)
+            self.assertGreaterEqual(len(after), len(held) - 1)
+            for _ in range(3):
+                again, after = self.held_workers(d, 10, at_rest)
+                self.assertLessEqual(len(again - held), 1)
+                self.assertTrue(good_message(d.socket))
+            held, after = self.held_workers(d, 60, at_rest)  # but not all for ever
+            self.assertGreaterEqual(len(held), at_rest + 58)
+            self.assertLessEqual(len(after), at_rest + 20)
+            self.assertTrue(good_message(d.socket))
+            self.assertEqual(d.stop(), 0)
+
     def test_idle_connections_are_closed(self):
         with Daemon(options={"IdleTimeout": "10s", "MessageTimeout": "1s", "DNSTimeout": "1s"}, dns=self.dns) as d:
             half, silent, new = (Milter(d.socket, timeout=40) for _ in range(3))
