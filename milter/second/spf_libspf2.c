@@ -46,7 +46,7 @@ struct guard {
     unsigned lookups, voids;
     const struct dns_answer *hosts; /* of the mx or ptr that the library is walking */
     size_t next_host;
-    bool hosts_by_ptr;
+    bool hosts_by_ptr, hosts_void; /* void: one of them was, which counts once */
     slice refused; /* why the library must not be asked; empty: go on */
     slice problem; /* permerror by our own count or parser; empty: none */
     slice explanation;
@@ -180,12 +180,16 @@ answer_for(struct guard *g, enum dns_type type, slice name, int *herrno)
         g->next_host++;
     else if (!count_term(g))
         return NULL;
-    const struct dns_answer *answer = ask(g, type, name, !host || !g->hosts_by_ptr);
+    unsigned voids_before = g->voids;
+    const struct dns_answer *answer = ask(g, type, name, !host || !(g->hosts_by_ptr || g->hosts_void));
     *herrno = herrno_of(answer->status);
+    if (host)
+        g->hosts_void = g->hosts_void || g->voids > voids_before;
     if (!host && (type == DNS_MX || type == DNS_PTR)) {
         g->hosts = answer;
         g->next_host = 0;
         g->hosts_by_ptr = type == DNS_PTR;
+        g->hosts_void = false;
     }
     if (stopped(g)) {
         *herrno = TRY_AGAIN;

@@ -77,9 +77,9 @@ holds_client(const struct spf_walk *w, const struct dns_answer *answer, unsigned
 }
 
 static enum spf_match
-match_address(struct spf_walk *w, const struct spf_term *t, slice name)
+match_address(struct spf_walk *w, const struct spf_term *t, slice name, bool count_void)
 {
-    const struct dns_answer *answer = spf_walk_ask(w, address_type(w), name, true);
+    const struct dns_answer *answer = spf_walk_ask(w, address_type(w), name, count_void);
     enum spf_match m = judge(w, address_type(w), name, answer);
     return m == SPF_MATCH && !holds_client(w, answer, t->prefix4, t->prefix6) ? SPF_NO_MATCH : m;
 }
@@ -99,10 +99,12 @@ match_mx(struct spf_walk *w, const struct spf_term *t, slice name)
     for (size_t i = 0; i < mx->n; i++)
         if (mx->records[i].data.n > 0)
             dns_start(w->dns, address_type(w), mx->records[i].data, NULL, NULL);
+    /* 4.6.4 counts terms: hosts without an address of the client's family are one void lookup of theirs, however many. */
+    unsigned voids_before = w->voids;
     for (size_t i = 0; i < mx->n; i++) {
         if (mx->records[i].data.n == 0) /* the null MX, RFC 7505: no host */
             continue;
-        m = match_address(w, t, mx->records[i].data);
+        m = match_address(w, t, mx->records[i].data, w->voids == voids_before);
         if (m != SPF_NO_MATCH)
             return m;
     }
@@ -218,7 +220,7 @@ spf_match_asking(struct spf_walk *w, const struct spf_term *t)
         return m;
     switch (t->mechanism) {
     case SPF_MECH_A:
-        return match_address(w, t, name);
+        return match_address(w, t, name, true);
     case SPF_MECH_MX:
         return match_mx(w, t, name);
     case SPF_MECH_PTR:

@@ -38,6 +38,10 @@ static const struct {
     { "servfail of a", "d.example. TXT \"v=spf1 a:a.example -all\"\n$STATUS a.example. A servfail\n", "192.0.2.9", SPF_TEMPERROR },
     { "two records", "d.example. TXT \"v=spf1 -all\"\nd.example. TXT \"v=spf1 +all\"\n", "192.0.2.9", SPF_PERMERROR },
     { "syntax error behind the match", "d.example. TXT \"v=spf1 ip4:192.0.2.9 foo\"\n", "192.0.2.9", SPF_PERMERROR },
+    { "voids of MX hosts",
+      "d.example. TXT \"v=spf1 mx a:gone.example +all\"\nd.example. MX 1 a.gone.example.\nd.example. MX 2 b.gone.example.\n"
+      "d.example. MX 3 c.gone.example.\n",
+      "192.0.2.9", SPF_PASS },
     { "voids", "d.example. TXT \"v=spf1 a:a.gone.example a:b.gone.example a:c.gone.example +all\"\n", "192.0.2.9", SPF_PERMERROR },
 };
 

@@ -97,6 +97,39 @@ test_voids(void **state)
                 expect_voids(each[i], n, allowed, (unsigned)n <= allowed ? SPF_PASS : SPF_PERMERROR);
 }
 
+/* 4.6.4 limits terms: an mx is one, whatever number of its hosts have no address of the client's family. */
+static void
+test_voids_of_mx_hosts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *terms;
+        enum spf_result want;
+        const char *reason;
+    } cases[] = {
+        { "mx:four.example ip6:2001:db8::/32 -all", SPF_PASS, "ip6:2001:db8::/32" },
+        { "mx:four.example mx:gone.example ip6:2001:db8::/32 -all", SPF_PASS, "ip6:2001:db8::/32" },
+        { "mx:four.example mx:gone.example -all", SPF_FAIL, "-all" },
+        { "mx:four.example mx:four.example ip6:2001:db8::/32 -all", SPF_PASS, "ip6:2001:db8::/32" },
+        { "mx:four.example a:gone.example exists:gone.example ip6:2001:db8::/32 -all", SPF_PERMERROR, NULL },
+        { "mx:four.example mx:four.example mx:four.example ip6:2001:db8::/32 -all", SPF_PERMERROR, NULL },
+        { "a:m0.example a:m1.example a:m2.example ip6:2001:db8::/32 -all", SPF_PERMERROR, NULL }, /* three terms */
+        { "mx:last.example -all", SPF_PASS, "mx:last.example" }, /* the fourth host is the client */
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct strbuf b;
+        strbuf_init(&b, 0);
+        strbuf_printf(&b, "d.example. TXT \"v=spf1 %s\"\nlast.example. MX 40 six.example.\nsix.example. AAAA 2001:db8::1\n",
+                      cases[i].terms);
+        for (int k = 0; k < 4; k++)
+            strbuf_printf(&b, "four.example. MX %d m%d.example.\nm%d.example. A 198.51.100.%d\n", k, k, k, k + 1);
+        for (int k = 0; k < 3; k++)
+            strbuf_printf(&b, "last.example. MX %d m%d.example.\n", k, k);
+        world_expect(cases[i].terms, strbuf_str(&b), "2001:db8::1", "d.example", cases[i].want, cases[i].reason);
+        strbuf_clear(&b);
+    }
+}
+
 /* MX: the eleventh host is permerror; PTR: further names are ignored.  An exp= that is not there is no void lookup. */
 static void
 test_hosts(void **state)
@@ -359,7 +392,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_terms),        cmocka_unit_test(test_voids), cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_terms),        cmocka_unit_test(test_voids),
+        cmocka_unit_test(test_voids_of_mx_hosts), cmocka_unit_test(test_hosts),
         cmocka_unit_test(test_long_records), cmocka_unit_test(test_bombs), cmocka_unit_test(test_mx_bomb),
         cmocka_unit_test(test_ahead),        cmocka_unit_test(test_abandoned),
         cmocka_unit_test(test_deadline),     cmocka_unit_test(test_no_memory),
