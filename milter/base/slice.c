@@ -140,6 +140,12 @@ slice_tail(slice s, size_t from)
     return from >= s.n ? SLICE_EMPTY : (slice){ s.p + from, s.n - from };
 }
 
+slice
+slice_after_bom(slice s)
+{
+    return slice_starts(s, SLICE("\xEF\xBB\xBF")) ? slice_tail(s, 3) : s;
+}
+
 static bool
 is_blank(char c)
 {

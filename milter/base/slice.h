@@ -35,6 +35,7 @@ bool slice_icontains(slice s, slice part); /* linear enough for short parts only
 bool slice_ifits(slice pattern, slice text); /* "*" in the pattern is any octets; ASCII case does not matter */
 slice slice_head(slice s, size_t n);       /* the first n octets, or all */
 slice slice_tail(slice s, size_t from);    /* from that index on, or empty */
+slice slice_after_bom(slice s);            /* behind the byte order mark that some editors put before UTF-8 */
 slice slice_trim(slice s);                 /* without SP, HTAB, CR, LF at both ends */
 slice slice_trim_wsp(slice s);             /* without SP and HTAB at both ends */
 /* Cut at the first `sep`: *head is before it, *rest after it.  False, and all in *head, if there is none. */

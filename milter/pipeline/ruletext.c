@@ -14,7 +14,7 @@
 void
 ruletext_init(struct ruletext *l, slice text, const char *file, struct strbuf *errors)
 {
-    *l = (struct ruletext){ .text = text, .file = file, .errors = errors, .line = 1, .token = TOKEN_END };
+    *l = (struct ruletext){ .text = slice_after_bom(text), .file = file, .errors = errors, .line = 1, .token = TOKEN_END };
 }
 
 void

@@ -304,8 +304,13 @@ includes_nest_and_never_loop(void **state)
     assert_string_equal(strbuf_str(&l.errors), "");
     assert_int_equal(l.c->message_queries, 60); /* the last word counts, across files */
     unload(&l);
+    write_file("b.conf", "\xEF\xBB\xBFMessageQueries 70\n"); /* as some editors save UTF-8 */
+    l = load(write_file("main.conf", "\xEF\xBB\xBFMessageQueries 40\nInclude b.conf\n"), NULL);
+    assert_string_equal(strbuf_str(&l.errors), "");
+    assert_int_equal(l.c->message_queries, 70);
+    unload(&l);
     write_file("b.conf", "Include main.conf\n");
-    l = load(in_folder("main.conf"), NULL);
+    l = load(write_file("main.conf", "Include b.conf\n"), NULL);
     assert_int_equal(l.st, ST_SYNTAX);
     assert_non_null(strstr(strbuf_str(&l.errors), "being read already"));
     unload(&l);

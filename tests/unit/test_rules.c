@@ -397,7 +397,7 @@ test_first_match(void **state)
     struct strbuf errors;
     strbuf_init(&errors, 0);
     facts_init(&f);
-    struct rules *r = rules_parse(SLICE("rule a: from x.example -> accept\nrule b: list -> tag dry-run\n"
+    struct rules *r = rules_parse(SLICE("\xEF\xBB\xBFrule a: from x.example -> accept\nrule b: list -> tag dry-run\n"
                                         "rule c: list -> quarantine\nrule d: any -> reject\n"),
                                   "f", &errors);
     assert_non_null(r);
