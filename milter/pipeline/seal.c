@@ -55,6 +55,10 @@ check_lists(const struct config *c, struct strbuf *errors)
             config_problem(c, "SealHeaderChecks", errors, "\"%s\" is not like Name:pattern", c->seal_header_checks.items[i]);
     check_signed(c, &c->seal_headers, "SealHeaders", errors);
     check_signed(c, &c->oversign_headers, "OversignHeaders", errors);
+    for (size_t i = 0; c->received_spf && i < c->oversign_headers.n; i++)
+        if (slice_ieq(slice_from(c->oversign_headers.items[i]), SLICE("Received-SPF")))
+            config_problem(c, "OversignHeaders", errors,
+                           "with ReceivedSPF this host adds a Received-SPF itself, which would break its own seal");
     arena_free(a);
 }
 

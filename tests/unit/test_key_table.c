@@ -247,6 +247,26 @@ only_mail_that_travels_on_is_sealed(void **state)
     arena_free(a);
 }
 
+static void
+expect_plan(const char *option, const char *other, const char *error)
+{
+    char kt[128], st[128];
+    snprintf(kt, sizeof(kt), "KeyTable=%s", file("kt", "lists lists.example:s:/k/l.pem\n"));
+    snprintf(st, sizeof(st), "SigningTable=%s", file("st", "* lists\n"));
+    const char *overrides[] = { "ArcSeal=yes", kt, st, option, other };
+    struct strbuf errors;
+    strbuf_init(&errors, 0);
+    struct config *c = NULL;
+    struct seal_plan *p = NULL;
+    assert_int_equal(config_load(NULL, overrides, COUNT(overrides), &errors, &c), ST_OK);
+    enum status st_want = error[0] == '\0' ? ST_OK : ST_SYNTAX;
+    if (seal_plan_load(c, NULL, &p, &errors) != st_want || strcmp(strbuf_str(&errors), error) != 0)
+        fail_msg("%s, %s: \"%s\"", option, other, strbuf_str(&errors));
+    seal_plan_free(p);
+    config_release(c);
+    strbuf_clear(&errors);
+}
+
 /* What would make every seal invalid is said at the start (RFC 5322 3.6.8, RFC 6376 3.2, RFC 8617 5.1 step 1). */
 static void
 names_that_cannot_be_signed_are_refused(void **state)
@@ -262,24 +282,13 @@ names_that_cannot_be_signed_are_refused(void **state)
         { "OversignHeaders=X-Vidimus-Arrival", "-o: OversignHeaders: X-Vidimus-Arrival is written by this host and cannot be signed\n" },
         { "SealHeaders=X_Y, List-Id, x!#$%&'*+-.^`|~", "" },
         { "OversignHeaders=From, Subject", "" },
+        { "OversignHeaders=From, received-spf", "" },
     };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        char kt[128], st[128];
-        snprintf(kt, sizeof(kt), "KeyTable=%s", file("kt", "lists lists.example:s:/k/l.pem\n"));
-        snprintf(st, sizeof(st), "SigningTable=%s", file("st", "* lists\n"));
-        const char *overrides[] = { "ArcSeal=yes", kt, st, cases[i].option };
-        struct strbuf errors;
-        strbuf_init(&errors, 0);
-        struct config *c = NULL;
-        struct seal_plan *p = NULL;
-        assert_int_equal(config_load(NULL, overrides, COUNT(overrides), &errors, &c), ST_OK);
-        enum status st_want = cases[i].error[0] == '\0' ? ST_OK : ST_SYNTAX;
-        if (seal_plan_load(c, NULL, &p, &errors) != st_want || strcmp(strbuf_str(&errors), cases[i].error) != 0)
-            fail_msg("%s: \"%s\"", cases[i].option, strbuf_str(&errors));
-        seal_plan_free(p);
-        config_release(c);
-        strbuf_clear(&errors);
-    }
+    for (size_t i = 0; i < COUNT(cases); i++)
+        expect_plan(cases[i].option, "ReceivedSPF=no", cases[i].error);
+    expect_plan("SealHeaders=From, Received-SPF", "ReceivedSPF=yes", ""); /* ours stands above those that are signed */
+    expect_plan("OversignHeaders=From, received-spf", "ReceivedSPF=yes",
+                "-o: OversignHeaders: with ReceivedSPF this host adds a Received-SPF itself, which would break its own seal\n");
 }
 
 static int
