@@ -194,7 +194,7 @@ on_mail(SMFICTX *ctx, char **args)
     if (queue_id != NULL)
         message_queue_id(c->message, slice_from(queue_id));
     if (r.kind == REPLY_CONTINUE || r.kind == REPLY_ACCEPT)
-        r = message_mail(c->message, slice_from(args[0]), (const char *const *)(args[0] == NULL ? args : args + 1), authenticated);
+        r = message_mail(c->message, slice_from(args[0]), authenticated);
     return answer(ctx, c, SMFIP_NR_MAIL, r);
 }
 

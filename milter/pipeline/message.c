@@ -272,15 +272,12 @@ refuse_early(struct message *m)
 }
 
 struct reply
-message_mail(struct message *m, slice path, const char *const *parameters, slice authenticated_as)
+message_mail(struct message *m, slice path, slice authenticated_as)
 {
     struct record *r = &m->record;
     m->started_ms = clock_mono_ms();
     r->time_ms = m->p->parts.now != 0 ? m->p->parts.now * 1000 : clock_wall_ms();
     r->authenticated = authenticated_as.n > 0;
-    for (; parameters != NULL && *parameters != NULL; parameters++)
-        if (slice_ieq(slice_from(*parameters), SLICE("SMTPUTF8")))
-            r->smtputf8 = true;
     /* the client's name is not confirmed yet: only addresses can skip the checks altogether */
     if (m->c->ignore_hosts_skip && netlist_has(m->c->ignore_hosts, &r->client, SLICE_EMPTY)) {
         m->skipped = true;

@@ -86,8 +86,8 @@ struct message;
 struct message *message_new(struct pipeline *p, const struct peer *peer, struct trace *t);
 void message_free(struct message *m);
 struct reply message_helo(struct message *m, slice helo);
-/* path with or without <>; parameters as C strings, NULL-terminated array or NULL. */
-struct reply message_mail(struct message *m, slice path, const char *const *parameters, slice authenticated_as);
+/* path with or without <>. */
+struct reply message_mail(struct message *m, slice path, slice authenticated_as);
 struct reply message_rcpt(struct message *m, slice path);
 /* The same, with the MTA's word on where it goes from here ({rcpt_mailer}, {rcpt_host}); empty: not told. */
 struct reply message_rcpt_via(struct message *m, slice path, slice transport, slice relay);

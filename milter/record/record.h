@@ -35,7 +35,7 @@ struct record {
     slice helo;
     slice mail_from;        /* reverse-path without <>; empty: null */
     slice mail_from_domain; /* a name, or empty */
-    bool smtputf8, authenticated;
+    bool authenticated;
     const slice *rcpt_domains; /* names, each once */
     size_t n_rcpt_domains;
     bool rcpt_without_name; /* a recipient that no domain was noted for: <Postmaster>, an address literal */

@@ -105,7 +105,7 @@ judge(const struct check_options *o, struct pipeline *p, int64_t now, struct tra
     }
     message_queue_id(m, slice_from(o->queue_id));
     message_helo(m, slice_from(o->helo));
-    struct reply early = message_mail(m, slice_from(o->mail_from), NULL, o->authenticated ? SLICE("yes") : SLICE_EMPTY);
+    struct reply early = message_mail(m, slice_from(o->mail_from), o->authenticated ? SLICE("yes") : SLICE_EMPTY);
     if (early.kind != REPLY_CONTINUE)
         print_early(o, &early, "MAIL FROM");
     for (size_t i = 0; i < o->n_rcpts; i++)

@@ -15,7 +15,7 @@ deliver(struct pipeline *p, const char *message_id)
     struct message *m = message_new(p, &peer, NULL);
     assert_non_null(m);
     message_helo(m, SLICE("mx.example.net"));
-    message_mail(m, SLICE("<a@example.org>"), NULL, SLICE_EMPTY);
+    message_mail(m, SLICE("<a@example.org>"), SLICE_EMPTY);
     message_rcpt(m, SLICE("<b@here.example>"));
     message_header(m, SLICE("From"), SLICE(" a@example.org"));
     message_header(m, SLICE("Message-ID"), slice_from(message_id));

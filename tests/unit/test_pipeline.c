@@ -210,7 +210,7 @@ judge(struct world *w, size_t i, struct run *r, struct strbuf *out)
     if (r->m == NULL)
         return false;
     ARMED(message_helo(r->m, SLICE("mx.client.example")));
-    ARMED(message_mail(r->m, slice_from(cases[i].mail_from), NULL, SLICE_EMPTY));
+    ARMED(message_mail(r->m, slice_from(cases[i].mail_from), SLICE_EMPTY));
     ARMED(message_rcpt(r->m, SLICE("<b@receiver.example>")));
     slice text = cases[i].text == NULL ? strbuf_slice(&w->vector) : slice_from(cases[i].text);
     bool whole = eml_read_memory(text, &handler, r) == ST_OK && go_on(r);
@@ -253,7 +253,7 @@ likely_names_are_asked_with_the_record(void **state)
     struct message *m = message_new(w->pipeline, &peer, NULL);
     assert_non_null(m);
     message_helo(m, SLICE("host.late.example"));
-    message_mail(m, SLICE("<a@late.example>"), NULL, SLICE_EMPTY);
+    message_mail(m, SLICE("<a@late.example>"), SLICE_EMPTY);
     message_write_dns(m, 0, &asked); /* answers come later: what is asked by now did not wait for one */
     static const char *const first[] = { "$ANSWER late.example. TXT ", "$ANSWER late.example. MX ", "$ANSWER host.late.example. TXT ",
                                          "$ANSWER host.late.example. A " };
@@ -401,7 +401,7 @@ answer_of(struct pipeline *p, size_t header_octets, const struct verdict **v, st
     struct reply r;
     ARMED(r = message_helo(*m, SLICE("mx.client.example")));
     if (r.kind == REPLY_CONTINUE)
-        ARMED(r = message_mail(*m, SLICE("<a@bank.example>"), NULL, SLICE_EMPTY));
+        ARMED(r = message_mail(*m, SLICE("<a@bank.example>"), SLICE_EMPTY));
     if (r.kind != REPLY_CONTINUE)
         return r;
     ARMED(message_header(*m, SLICE("Authentication-Results"), SLICE(" mx.test; dmarc=pass")));
@@ -481,7 +481,7 @@ headers_beyond_the_limits_are_refused(void **state)
         for (int monitored = 0; monitored < 2; monitored++) {
             struct pipeline *p = pipeline_with(w, sizes[i].limit, monitored ? "Enforcement=monitor" : "Enforcement=full", NULL);
             struct message *m = message_of(p, "203.0.113.5", "x", "");
-            message_mail(m, SLICE("<a@none.example>"), NULL, SLICE_EMPTY);
+            message_mail(m, SLICE("<a@none.example>"), SLICE_EMPTY);
             message_header(m, SLICE("From"), slice_from(from));
             for (size_t k = 0; k < sizes[i].fields; k++)
                 message_header(m, SLICE("X"), (slice){ value, sizes[i].octets - 2 });
@@ -504,7 +504,7 @@ recipients_are_kept_by_domain(void **state)
     enum { DOMAINS = 3000 };
     struct pipeline *p = pipeline_with(w, NULL, NULL, NULL);
     struct message *m = message_of(p, "192.0.2.7", "x", "");
-    message_mail(m, SLICE("<a@bank.example>"), NULL, SLICE_EMPTY);
+    message_mail(m, SLICE("<a@bank.example>"), SLICE_EMPTY);
     char path[64];
     comparisons = 0;
     for (unsigned i = 0; i < 3 * DOMAINS; i++) {
@@ -534,7 +534,7 @@ the_name_may_come_from_the_mta(void **state)
     struct pipeline *p = pipeline_with(w, "AuthservIDMacro=j", NULL, NULL);
     for (size_t i = 0; i < COUNT(macros); i++) {
         struct message *m = message_of(p, "192.0.2.7", "x", macros[i].told);
-        message_mail(m, SLICE("<a@bank.example>"), NULL, SLICE_EMPTY);
+        message_mail(m, SLICE("<a@bank.example>"), SLICE_EMPTY);
         message_header(m, SLICE("Authentication-Results"), SLICE(" MX7.test; dmarc=pass"));
         message_header(m, SLICE("Authentication-Results"), SLICE(" mx.test; dmarc=pass"));
         message_header(m, SLICE("From"), SLICE(" a@bank.example"));
@@ -571,7 +571,7 @@ fields_that_claim_to_be_ours_go(void **state)
     for (size_t i = 0; i < COUNT(fields); i++)
         for (int inside = 0; inside < 2; inside++) {
             struct message *m = message_of(p, inside ? "192.0.2.7" : "192.0.2.8", "x", "");
-            message_mail(m, SLICE("<a@bank.example>"), NULL, SLICE_EMPTY);
+            message_mail(m, SLICE("<a@bank.example>"), SLICE_EMPTY);
             message_header(m, SLICE("authentication-results"), slice_from(fields[i].value));
             message_header(m, SLICE("From"), SLICE(" a@bank.example"));
             message_eoh(m);
@@ -583,7 +583,7 @@ fields_that_claim_to_be_ours_go(void **state)
     /* where several hosts write under one id, those inside may be told to be believed: it is then listed as well */
     p = pipeline_with(w, "InternalHosts=192.0.2.7", "TrustedAuthservIDs=mx.test", NULL);
     struct message *m = message_of(p, "192.0.2.7", "x", "");
-    message_mail(m, SLICE("<a@bank.example>"), NULL, SLICE_EMPTY);
+    message_mail(m, SLICE("<a@bank.example>"), SLICE_EMPTY);
     message_header(m, SLICE("Authentication-Results"), SLICE(" mx.test; dmarc=pass header.from=a.example"));
     message_header(m, SLICE("Authentication-Results"), SLICE(" mx.test (relay.test; dmarc=pass"));
     message_header(m, SLICE("From"), SLICE(" a@bank.example"));
@@ -608,7 +608,7 @@ recipients_without_a_name_are_noticed(void **state)
     struct pipeline *p = pipeline_with(w, NULL, NULL, NULL);
     for (size_t i = 0; i < COUNT(more); i++) {
         struct message *m = message_of(p, "192.0.2.7", "x", "");
-        message_mail(m, SLICE("<a@bank.example>"), NULL, SLICE_EMPTY);
+        message_mail(m, SLICE("<a@bank.example>"), SLICE_EMPTY);
         message_rcpt(m, SLICE("<b@receiver.example>"));
         message_rcpt(m, slice_from(more[i].path));
         message_header(m, SLICE("From"), SLICE(" a@bank.example"));
@@ -637,7 +637,7 @@ a_second_opinion_counts_where_it_has_a_veto(void **state)
         struct pipeline *p = pipeline_with(w, opinions[i].option, NULL, NULL);
         struct message *m = message_of(p, "203.0.113.5", "unknown", "");
         message_helo(m, SLICE("mx.client.example"));
-        message_mail(m, SLICE("<a@early.example>"), NULL, SLICE_EMPTY);
+        message_mail(m, SLICE("<a@early.example>"), SLICE_EMPTY);
         message_header(m, SLICE("From"), SLICE(" a@early.example"));
         message_eoh(m);
         const struct verdict *v = message_eom(m);
@@ -674,7 +674,7 @@ exempt_is_who_leads_back(void **state)
     for (size_t i = 0; i < COUNT(cases_of_it); i++) {
         struct pipeline *p = pipeline_with(w, "RequiredHeaders=yes", cases_of_it[i].list, cases_of_it[i].enforcement);
         struct message *m = message_of(p, cases_of_it[i].ip, cases_of_it[i].name, "");
-        message_mail(m, SLICE("<a@none.example>"), NULL, SLICE_EMPTY);
+        message_mail(m, SLICE("<a@none.example>"), SLICE_EMPTY);
         message_header(m, SLICE("From"), SLICE(" a@none.example"));
         for (unsigned k = 0; k < cases_of_it[i].dates; k++)
             message_header(m, SLICE("Date"), SLICE(" Mon, 11 Jun 2018 12:00:00 +0000"));
@@ -707,7 +707,7 @@ spf_refuses_early_where_it_is_told_to(void **state)
     for (size_t i = 0; i < COUNT(mails); i++) {
         struct message *m = message_of(p, "203.0.113.5", "x", "");
         message_helo(m, slice_from(mails[i].helo));
-        struct reply r = message_mail(m, slice_from(mails[i].mail_from), NULL, SLICE_EMPTY);
+        struct reply r = message_mail(m, slice_from(mails[i].mail_from), SLICE_EMPTY);
         if (r.kind != mails[i].kind)
             fail_msg("%s %s: %d %s", mails[i].helo, mails[i].mail_from, (int)r.kind, r.text == NULL ? "" : r.text);
         if (r.kind != REPLY_CONTINUE) {

@@ -167,7 +167,7 @@ pass(struct world *w, struct mail *mail, const char *ip, const char *rcpt)
         return (struct outcome){ .reply = REPLY_TEMPFAIL, .action = ACTION_TEMPFAIL };
     }
     message_helo(m, SLICE("x.author.example"));
-    message_mail(m, SLICE("<a@author.example>"), NULL, SLICE_EMPTY);
+    message_mail(m, SLICE("<a@author.example>"), SLICE_EMPTY);
     message_rcpt(m, slice_from(rcpt));
     for (size_t i = 0; i < mail->n; i++)
         message_header(m, slice_from(mail->fields[i].name), slice_from(mail->fields[i].value));

@@ -75,7 +75,7 @@ run_from(const struct client *from, const struct refusal_case *list, size_t n, c
         struct message *m = message_new(p, &peer, NULL);
         assert_non_null(m);
         message_helo(m, slice_from(list[i].helo));
-        struct reply r = message_mail(m, slice_from(list[i].path), NULL, slice_from(from->user));
+        struct reply r = message_mail(m, slice_from(list[i].path), slice_from(from->user));
         if (r.kind != list[i].kind)
             fail_msg("%s: kind %d", list[i].label, r.kind);
         if (r.kind != REPLY_CONTINUE && (strcmp(r.code, list[i].code) != 0 || strcmp(r.xcode, list[i].xcode) != 0 ||
