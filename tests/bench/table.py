@@ -23,6 +23,9 @@ def print_sockets(kinds):
     for name, r in kinds.items():
         print("  %-34s %.2f (half of the pairs %.2f to %.2f); processor time on unix %.3f ms, on inet %+.3f the milter, %+.3f the client" % (
             LABEL.get(name, name), r["ratio"], r["low"], r["high"], r["ms"], r["extra_ms"], r["extra_client_ms"]))
+    ours, bare = kinds["vidimus"], kinds["own-engine"]
+    print("  floor for vidimus, by what TCP costs the milter without libmilter: %.2f" % (
+        1 + (bare["extra_ms"] + bare["extra_client_ms"]) / ours["ms"]))
 
 
 class Targets:
