@@ -76,23 +76,35 @@ import(const struct report_options *o)
     return status;
 }
 
+struct output {
+    const char *path;
+    FILE *f; /* opened by the first octet: what stands there is not emptied for a report that there is not */
+    int error;
+};
+
 static bool
-to_file(void *arg, slice text)
+to_output(void *arg, slice text)
 {
-    return fwrite(text.p, 1, text.n, arg) == text.n;
+    struct output *out = arg;
+    if (out->f == NULL && (out->f = fopen(out->path, "we")) == NULL)
+        out->error = errno;
+    return out->f != NULL && fwrite(text.p, 1, text.n, out->f) == text.n;
 }
 
 static int
 make_one(const struct report_options *o, struct reporter_job *j)
 {
-    FILE *out = o->output == NULL ? stdout : fopen(o->output, "we");
+    struct output out = { o->output, o->output == NULL ? stdout : NULL, 0 };
     struct made m = { 0 };
-    if (out == NULL)
-        return report_fail_file(o, EX_CANTCREAT, o->output);
-    const struct aggregate_sink to = { to_file, out };
+    const struct aggregate_sink to = { to_output, &out };
     enum status st = reporter_xml(j, o->day, slice_from(o->domain), (slice){ NULL, 0 }, &to, &m);
-    if ((o->output != NULL ? fclose(out) : fflush(out)) != 0 && st == ST_OK)
+    bool arrived = out.f == NULL || (o->output != NULL ? fclose(out.f) : fflush(out.f)) == 0;
+    if (!arrived && st == ST_OK)
         return report_fail_file(o, EX_IOERR, o->output != NULL ? o->output : "standard output");
+    if (out.error != 0) {
+        errno = out.error;
+        return report_fail_file(o, EX_CANTCREAT, o->output);
+    }
     if (st == ST_SYNTAX)
         return report_fail(o, EX_DATAERR, "no mail of that policy domain was seen on that day");
     return st == ST_OK ? EX_OK : report_fail(o, EX_UNAVAILABLE, j->error->n > 0 ? strbuf_str(j->error) : status_name(st));

@@ -271,6 +271,13 @@ def xml_is_right(store):
             check(len(r.find(NS + 'auth_results').findall(NS + 'spf')) <= 1, 'one spf')
         equal(got, collections.Counter(row_key(x) for x in lines if reportable(x) and x['dmarc']['policy_domain'] == d), d)
         equal(root.find(NS + 'report_metadata').find(NS + 'date_range').findtext(NS + 'begin'), str(YESTERDAY))
+    kept = files[0]
+    before = open(kept).read()
+    for where in (kept, os.path.join(w.folder, 'new.xml')):
+        w.tool('make', '--domain', 'unseen.example', '--day', DAY, '--output', where, wanted=65)  # EX_DATAERR
+    equal(open(kept).read(), before, 'a report that there is not leaves the file alone')
+    check(not os.path.exists(os.path.join(w.folder, 'new.xml')), 'and makes none')
+    w.tool('make', '--domain', domains[0], '--day', DAY, '--output', '/nowhere/x.xml', wanted=73)  # EX_CANTCREAT
     p = subprocess.run(['xmllint', '--noout', '--schema', XSD] + files, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     equal(p.returncode, 0, p.stdout[-2000:])
 
