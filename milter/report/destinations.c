@@ -18,9 +18,9 @@ hex_digit(char c)
     return ascii_is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* RFC 3986 2.1.  {NULL,0}: a "%" without two digits. */
-static slice
-percent_decode(struct arena *a, slice s)
+/* RFC 3986 2.1.  ST_SYNTAX: a "%" without two digits. */
+static enum status
+percent_decode(struct arena *a, slice s, slice *decoded)
 {
     char *out = arena_alloc(a, s.n + 1);
     size_t n = 0;
@@ -31,31 +31,36 @@ percent_decode(struct arena *a, slice s)
         }
         int high = i + 2 < s.n ? hex_digit(s.p[i + 1]) : -1, low = i + 2 < s.n ? hex_digit(s.p[i + 2]) : -1;
         if (high < 0 || low < 0)
-            return (slice){ NULL, 0 };
+            return ST_SYNTAX;
         out[n++] = (char)(high * 16 + low);
         i += 2;
     }
-    return out == NULL ? (slice){ NULL, 0 } : (slice){ out, n };
+    *decoded = (slice){ out, n };
+    return out == NULL ? ST_NOMEM : ST_OK;
 }
 
-bool
+enum status
 destination_parse(struct arena *a, slice uri, slice *address)
 {
-    slice clean;
+    slice clean, text, domain;
     if (!dmarc_uri_parse(slice_trim(uri), &clean) || !slice_istarts(clean, SLICE("mailto:")))
-        return false;
+        return ST_SYNTAX;
     clean = slice_tail(clean, strlen("mailto:"));
     clean = slice_head(clean, slice_find(clean, '?')); /* header fields of RFC 6068 are nobody's business here */
-    slice text = percent_decode(a, clean), domain;
+    enum status st = percent_decode(a, clean, &text);
+    if (st != ST_OK)
+        return st;
     size_t at = slice_rfind(text, '@');
     slice local = slice_head(text, at);
     /* What needs quotes is not what anybody publishes, and cannot be handed on safely; a comma, a second "@", a line end or a
      * space is none of an atom's: one address or none. */
-    if (text.p == NULL || at == text.n || !address_is_dot_atom(local) || local.n > LOCAL_PART_MAX || local.p[0] == '-' ||
-        domain_from_text(a, slice_tail(text, at + 1), &domain) != ST_OK || domain_labels(domain) < 2)
-        return false;
+    if (at == text.n || !address_is_dot_atom(local) || local.n > LOCAL_PART_MAX || local.p[0] == '-')
+        return ST_SYNTAX;
+    st = domain_from_text(a, slice_tail(text, at + 1), &domain);
+    if (st != ST_OK || domain_labels(domain) < 2)
+        return st == ST_NOMEM ? st : ST_SYNTAX;
     *address = arena_printf(a, "%.*s@%.*s", SLICE_ARG(local), SLICE_ARG(domain));
-    return address->p != NULL;
+    return address->p == NULL ? ST_NOMEM : ST_OK;
 }
 
 slice
@@ -83,22 +88,32 @@ org_domain(struct arena *a, struct dns_session *dns, const struct dmarc_psl *gua
 }
 
 /* RFC 9990 4, step 9: the consent may name another address, at the same host only; one at another host, wherever it
- * stands, and there is no report at all.  *use: the first that is named; untouched if none is. */
-static bool
+ * stands, and there is no report at all (ST_SYNTAX).  *use: the first that is named; untouched if none is. */
+static enum status
 stays_at_host(struct arena *a, const struct dmarc_record *p, enum report_kind kind, slice host, slice *use)
 {
     const slice *uris = kind == REPORT_AGGREGATE ? p->rua : p->ruf;
     size_t n = kind == REPORT_AGGREGATE ? p->n_rua : p->n_ruf;
     slice other;
     for (size_t i = 0; i < n; i++) {
-        if (!destination_parse(a, uris[i], &other))
+        enum status st = destination_parse(a, uris[i], &other);
+        if (st == ST_NOMEM)
+            return st;
+        if (st != ST_OK)
             continue;
         if (!slice_ieq(destination_host(other), host))
-            return false;
+            return ST_SYNTAX;
         if (use->n == 0)
             *use = other;
     }
-    return true;
+    return ST_OK;
+}
+
+static enum consent
+no_memory(slice *why)
+{
+    *why = SLICE("no memory to ask for consent");
+    return CONSENT_LATER;
 }
 
 static enum consent
@@ -106,7 +121,9 @@ ask(struct arena *a, struct dns_session *dns, enum report_kind kind, slice polic
 {
     slice name = arena_printf(a, "%.*s._report._dmarc.%.*s", SLICE_ARG(policy_domain), SLICE_ARG(host));
     *why = SLICE("no consent in DNS");
-    if (name.p == NULL || name.n > DOMAIN_MAX)
+    if (name.p == NULL)
+        return no_memory(why);
+    if (name.n > DOMAIN_MAX)
         return CONSENT_NO;
     const struct dns_answer *answer = dns_lookup(dns, DNS_TXT, name);
     if (dmarc_is_trouble(answer->status)) {
@@ -117,10 +134,16 @@ ask(struct arena *a, struct dns_session *dns, enum report_kind kind, slice polic
     slice named = SLICE_EMPTY;
     for (size_t i = 0; answer->status == DNS_OK && i < answer->n; i++) { /* steps 6 to 8: all that are DMARC records count */
         struct dmarc_record p;
-        if (dmarc_record_parse(a, answer->records[i].data, &p) != ST_OK)
+        enum status st = dmarc_record_parse(a, answer->records[i].data, &p);
+        if (st == ST_NOMEM)
+            return no_memory(why);
+        if (st != ST_OK)
             continue;
         consent = true;
-        if (!stays_at_host(a, &p, kind, host, &named)) {
+        st = stays_at_host(a, &p, kind, host, &named);
+        if (st == ST_NOMEM)
+            return no_memory(why);
+        if (st != ST_OK) {
             *why = SLICE("the consent names an address at another host");
             return CONSENT_NO;
         }

@@ -13,8 +13,8 @@
 
 enum report_kind { REPORT_AGGREGATE /* rua */, REPORT_FAILURE /* ruf */ };
 
-/* "local@name", the domain as a name.  False: not a mailto URI that a report can go to. */
-bool destination_parse(struct arena *a, slice uri, slice *address);
+/* "local@name", the domain as a name.  ST_SYNTAX: not a mailto URI that a report can go to. */
+enum status destination_parse(struct arena *a, slice uri, slice *address);
 slice destination_host(slice address);
 
 enum consent {

@@ -58,7 +58,10 @@ add_entry(struct collecting *c, const json_t *e, slice id, slice entry)
     for (size_t i = 0; st == ST_OK && i < json_array_size(ruf) && used < DESTINATIONS_MAX; i++) {
         const char *uri = json_string_value(json_array_get(ruf, i));
         slice address;
-        if (uri == NULL || !destination_parse(a, slice_from(uri), &address))
+        enum status parsed = uri == NULL ? ST_SYNTAX : destination_parse(a, slice_from(uri), &address);
+        if (parsed == ST_NOMEM)
+            st = parsed;
+        if (parsed != ST_OK)
             continue;
         used++;
         st = add_destination(c, e, id, entry, address);

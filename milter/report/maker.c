@@ -115,36 +115,41 @@ packed(struct reporter_job *j, int day, slice domain, slice id, struct strbuf *o
 }
 
 /* The first ten addresses of rua that a report can go to, each once. */
-static size_t
-destinations(struct arena *a, slice published, slice out[DESTINATIONS_MAX])
+static enum status
+destinations(struct arena *a, slice published, slice out[DESTINATIONS_MAX], size_t *n)
 {
-    json_t *p = json_loadb(published.p, published.n, 0, NULL);
+    json_error_t why;
+    json_t *p = json_loadb(published.p, published.n, 0, &why);
     const json_t *rua = json_object_get(p, "rua");
-    size_t n = 0;
-    for (size_t i = 0; i < json_array_size(rua) && n < DESTINATIONS_MAX; i++) {
+    enum status st = p == NULL && json_error_code(&why) == json_error_out_of_memory ? ST_NOMEM : ST_OK;
+    *n = 0;
+    for (size_t i = 0; i < json_array_size(rua) && *n < DESTINATIONS_MAX && st != ST_NOMEM; i++) {
         const char *uri = json_string_value(json_array_get(rua, i));
         slice address;
         bool twice = false;
-        if (uri == NULL || !destination_parse(a, slice_from(uri), &address))
+        st = uri == NULL ? ST_SYNTAX : destination_parse(a, slice_from(uri), &address);
+        if (st != ST_OK)
             continue;
-        for (size_t k = 0; k < n; k++)
+        for (size_t k = 0; k < *n; k++)
             twice |= slice_ieq(out[k], address);
         if (!twice)
-            out[n++] = address;
+            out[(*n)++] = address;
     }
     json_decref(p);
-    return n;
+    return st == ST_NOMEM ? st : ST_OK;
 }
 
 static enum status
 make_one(struct reporter_job *j, struct arena *a, int day, slice domain, slice published, struct made *m)
 {
     slice to[DESTINATIONS_MAX], id = new_report_id(j, a, day, domain);
-    size_t n = destinations(a, published, to);
+    size_t n;
     struct made one = { 0 };
     struct strbuf body;
     strbuf_init(&body, 0);
-    enum status st = n == 0 ? ST_OK : packed(j, day, domain, id, &body, &one);
+    enum status st = destinations(a, published, to, &n);
+    if (st == ST_OK && n > 0)
+        st = packed(j, day, domain, id, &body, &one);
     if (st == ST_SYNTAX) /* nothing to report after all: not asked again */
         st = ST_OK, n = 0;
     long long first = (long long)day_first_second(day);

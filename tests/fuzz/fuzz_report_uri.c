@@ -13,7 +13,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena *a = arena_new(0);
     slice address, again;
-    if (destination_parse(a, (slice){ (const char *)data, size }, &address)) {
+    if (destination_parse(a, (slice){ (const char *)data, size }, &address) == ST_OK) {
         slice host = destination_host(address), local = slice_head(address, address.n - host.n - 1);
         assert(domain_is_name(host) && local.n > 0 && local.n <= 64 && local.p[0] != '-');
         for (size_t i = 0; i < address.n; i++)
@@ -23,7 +23,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         slice uri = arena_printf(a, "mailto:%.*s", SLICE_ARG(address));
         if (!slice_has(local, '%') && !slice_has(local, '?') && !slice_has(local, '!') && !slice_has(local, '#') && !slice_has(local, '^') &&
             !slice_has(local, '`') && !slice_has(local, '{') && !slice_has(local, '|') && !slice_has(local, '}'))
-            assert(destination_parse(a, uri, &again) && slice_eq(again, address));
+            assert(destination_parse(a, uri, &again) == ST_OK && slice_eq(again, address));
     }
     arena_free(a);
     return 0;

@@ -3,6 +3,8 @@
 
 #include "test.h"
 
+#include "nomem.h"
+
 #include "dns/zone.h"
 #include "report/destinations.h"
 
@@ -41,7 +43,7 @@ one_address_or_none(void **state)
     for (size_t i = 0; i < COUNT(uris); i++) {
         struct arena *a = arena_new(0);
         slice exact = test_exact(uris[i].uri), address = SLICE_EMPTY;
-        bool good = destination_parse(a, exact, &address);
+        bool good = destination_parse(a, exact, &address) == ST_OK;
         if (good != (uris[i].address != NULL) || (good && !slice_eq(address, slice_from(uris[i].address))))
             fail_msg("%s: %.*s", uris[i].uri, SLICE_ARG(address));
         test_release(exact);
@@ -170,10 +172,75 @@ neighbours_below_a_suffix_are_strangers(void **state)
     strbuf_clear(&errors);
 }
 
+/* An arena with that many octets left and none to come. */
+static struct arena *
+arena_with(size_t octets)
+{
+    enum { BLOCK = 16384 };
+    struct arena *a = arena_new(BLOCK);
+    assert_non_null(arena_alloc(a, BLOCK - octets));
+    assert_null(arena_alloc(a, octets + 1));
+    return a;
+}
+
+static enum consent
+consent_of_moved(struct resolver *r, struct arena *a, slice *why)
+{
+    slice use;
+    enum consent c = destination_consent(a, r, 5000, NULL, REPORT_AGGREGATE, SLICE("blue.example.com"), SLICE("old@moved.example.org"),
+                                         &use, why);
+    assert_true(c != CONSENT_YES || slice_eq(use, SLICE("new@moved.example.org")));
+    return c;
+}
+
+/* What memory could not be had for is asked again, and not taken for a refusal. */
+static void
+no_memory_is_no_answer(void **state)
+{
+    (void)state;
+    struct strbuf errors;
+    struct resolver *r;
+    slice why, address;
+    strbuf_init(&errors, 0);
+    assert_int_equal(resolver_zone_new(slice_from(zone), &errors, &r), ST_OK);
+    long turns = 0;
+    for (long left = 0; left <= 0; turns++) {
+        struct arena *a = arena_new(0);
+        nomem_in = turns + 1;
+        enum consent c = consent_of_moved(r, a, &why);
+        left = nomem_in;
+        nomem_in = 0;
+        if (c != CONSENT_YES && (left > 0 || c != CONSENT_LATER)) /* a cache may go without */
+            fail_msg("allocation %ld: %d, %.*s", turns + 1, (int)c, SLICE_ARG(why));
+        arena_free(a);
+    }
+    assert_true(turns > 1);
+    enum consent c = CONSENT_LATER;
+    for (turns = 0; c == CONSENT_LATER; turns++) {
+        struct arena *a = arena_with((size_t)turns * 16);
+        c = consent_of_moved(r, a, &why);
+        if (c != CONSENT_LATER && c != CONSENT_YES)
+            fail_msg("%ld octets: %d, %.*s", turns * 16, (int)c, SLICE_ARG(why));
+        arena_free(a);
+    }
+    assert_true(turns > 10);
+    enum status st = ST_NOMEM;
+    for (turns = 0; st == ST_NOMEM; turns++) {
+        struct arena *a = arena_with((size_t)turns * 16);
+        st = destination_parse(a, SLICE("mailto:a%2Bb@b%C3%BCcher.example"), &address);
+        arena_free(a);
+    }
+    assert_int_equal(st, ST_OK);
+    assert_true(turns > 3);
+    resolver_free(r);
+    strbuf_clear(&errors);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(one_address_or_none), cmocka_unit_test(others_are_asked_first),
+                                        cmocka_unit_test(no_memory_is_no_answer),
                                         cmocka_unit_test(neighbours_below_a_suffix_are_strangers) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
