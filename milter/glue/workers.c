@@ -100,15 +100,22 @@ find_next(const char *name, void *function, size_t size)
     memcpy(function, &found, size);
 }
 
+static const void *
+base_of(uintptr_t function)
+{
+    Dl_info info;
+    return dladdr((const void *)function, &info) != 0 ? info.dli_fbase : NULL;
+}
+
+/* Where libmilter is linked into the program, its threads cannot be told from our own, which are joined: none is kept. */
 static bool
 is_libmilters(void *(*routine)(void *))
 {
     static _Atomic uintptr_t seen; /* the one found last to be: that of its workers, but for the first few */
     if (atomic_load(&seen) == (uintptr_t)routine)
         return true;
-    Dl_info of_routine, of_library;
-    if (dladdr((const void *)(uintptr_t)routine, &of_routine) == 0 || dladdr((const void *)(uintptr_t)smfi_main, &of_library) == 0 ||
-        of_routine.dli_fbase != of_library.dli_fbase)
+    const void *library = base_of((uintptr_t)smfi_main);
+    if (library == NULL || library == base_of((uintptr_t)work) || library != base_of((uintptr_t)routine))
         return false;
     atomic_store(&seen, (uintptr_t)routine);
     return true;

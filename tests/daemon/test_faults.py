@@ -186,6 +186,9 @@ class Faults(unittest.TestCase):
     def test_threads_are_used_again(self):
         """libmilter makes a worker for almost every connection of a burst, and ends it after; ours wait for the next."""
         with Daemon(dns=self.dns) as d:
+            with open("/proc/%d/maps" % d.pid) as f:
+                if "libmilter" not in f.read():
+                    self.skipTest("libmilter is linked into the program: its threads cannot be told from ours")
             at_rest = d.threads()
             held, after = self.held_workers(d, 10, at_rest)
             self.assertGreaterEqual(len(held), at_rest + 8)
