@@ -53,7 +53,7 @@ config_read_file(struct arena *a, const char *path)
         close(fd);
     slice whole = strbuf_finish(&text, a);
     errno = error != 0 ? error : ENOMEM;
-    return error != 0 || whole.p == NULL ? (slice){ NULL, 0 } : slice_after_bom(whole);
+    return error != 0 ? (slice){ NULL, 0 } : slice_after_bom(whole);
 }
 
 static void

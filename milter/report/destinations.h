@@ -13,7 +13,8 @@
 
 enum report_kind { REPORT_AGGREGATE /* rua */, REPORT_FAILURE /* ruf */ };
 
-/* "local@name", the domain as a name.  ST_SYNTAX: not a mailto URI that a report can go to. */
+/* "local@name", the domain as a name.  ST_SYNTAX: not a mailto URI that a report can go to;
+ * ST_NOMEM. */
 enum status destination_parse(struct arena *a, slice uri, slice *address);
 slice destination_host(slice address);
 
@@ -21,7 +22,7 @@ enum consent {
     CONSENT_SAME, /* the same organization: nobody to ask */
     CONSENT_YES,
     CONSENT_NO,
-    CONSENT_LATER /* DNS could not say just now */
+    CONSENT_LATER /* DNS could not say just now, or there was no memory to ask */
 };
 
 /* May reports about `policy_domain` go to `address`?  `guard`: PSLGuard's list, or NULL; neighbours below a public suffix

@@ -183,8 +183,8 @@ answer_for(struct guard *g, enum dns_type type, slice name, int *herrno)
     unsigned voids_before = g->voids;
     const struct dns_answer *answer = ask(g, type, name, !host || !(g->hosts_by_ptr || g->hosts_void));
     *herrno = herrno_of(answer->status);
-    if (host)
-        g->hosts_void = g->hosts_void || g->voids > voids_before;
+    if (host && g->voids > voids_before)
+        g->hosts_void = true;
     if (!host && (type == DNS_MX || type == DNS_PTR)) {
         g->hosts = answer;
         g->next_host = 0;
