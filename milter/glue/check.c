@@ -50,16 +50,21 @@ check_writable(const struct config *c, const char *option, const char *path, str
     check_folder_of(c, option, path, errors);
 }
 
+struct key_notes {
+    const char *key_table;
+    struct strbuf *errors;
+};
+
 /* Seals that nobody can verify are an error; what DNS would not say is not ours to mend. */
 static void
 note_key(void *arg, const struct key_entry *e, enum key_state state, const char *text)
 {
-    struct strbuf *errors = arg;
+    const struct key_notes *n = arg;
     if (state == KEY_WRONG)
-        strbuf_printf(errors, "KeyTable, line %u: %.*s._domainkey.%.*s: %s\n", e->line, SLICE_ARG(e->selector),
+        strbuf_printf(n->errors, "%s:%u: %.*s._domainkey.%.*s: %s\n", n->key_table, e->line, SLICE_ARG(e->selector),
                       SLICE_ARG(e->domain), text);
     else if (state == KEY_UNSURE)
-        fprintf(stderr, "vidimus-milter: note: KeyTable, line %u: %.*s._domainkey.%.*s: %s\n", e->line, SLICE_ARG(e->selector),
+        fprintf(stderr, "vidimus-milter: note: %s:%u: %.*s._domainkey.%.*s: %s\n", n->key_table, e->line, SLICE_ARG(e->selector),
                 SLICE_ARG(e->domain), text);
 }
 
@@ -75,8 +80,9 @@ service_check(struct config *c, const struct identity *who, struct strbuf *error
     struct pipeline_parts parts = { .config = c,
                                     .resolver = part_thing(resolver),
                                     .signer = c->arc_seal ? seal_local_signer(c, true, errors) : NULL };
+    struct key_notes notes = { c->key_table, errors };
     if (c->arc_seal && resolver != NULL && errors->n == before)
-        (void)key_check(c, part_thing(resolver), clock_wall_s(), note_key, errors, errors);
+        (void)key_check(c, part_thing(resolver), clock_wall_s(), note_key, &notes, errors);
     /* the rest the daemon opens when root is gone */
     if (who != NULL)
         (void)privileges_drop(who, errors);

@@ -11,7 +11,7 @@ import tempfile
 import time
 import unittest
 
-from daemon import PROGRAM, SANITIZED, Daemon
+from daemon import PROGRAM, SANITIZED, Daemon, FakeDns
 from milter import Milter
 
 EX_USAGE, EX_NOUSER, EX_UNAVAILABLE, EX_CANTCREAT, EX_CONFIG = 64, 67, 69, 73, 78
@@ -76,6 +76,23 @@ class Options(unittest.TestCase):
             # a path that is right in one folder alone is right in none: the daemon and a reload are not in the same
             r = run("-n", "-c", "/dev/null", "-o", "InternalHosts=file:hosts", *USER)
             self.assertIn("InternalHosts: \"file:hosts\" does not name a file by its absolute path", r.stderr)
+
+    def test_a_key_that_dns_does_not_have_is_said_with_its_line(self):
+        with tempfile.TemporaryDirectory() as d:
+            made = subprocess.run([os.path.join(os.path.dirname(PROGRAM), "vidimus"), "key", "make", "-t", "ed25519", "-d", "seal.example",
+                                   "-s", "a", "-D", d], stdout=subprocess.PIPE, text=True)
+            self.assertEqual(made.returncode, 0)
+            for name, text in (("keys", "# first\nk seal.example:a:%s/seal.example.a.pem\n" % d), ("signing", "* k\n")):
+                with open(os.path.join(d, name), "w") as f:
+                    f.write(text)
+            seal = ["-n", "-c", "/dev/null", "-o", "ArcSeal=yes", "-o", "KeyTable=%s/keys" % d, "-o", "SigningTable=%s/signing" % d, *USER]
+            dns = FakeDns()
+            r = run(*seal, "-o", "Nameservers=127.0.0.1@%d" % dns.port)
+            self.assertEqual((r.returncode, r.stderr), (EX_CONFIG, "%s/keys:2: a._domainkey.seal.example: not published\n" % d))
+            dns.silent = True
+            r = run(*seal, "-o", "Nameservers=127.0.0.1@%d" % dns.port, "-o", "DNSTimeout=200ms", "-o", "MessageTimeout=1s")
+            self.assertEqual(r.returncode, 0, r.stderr)  # what DNS does not say is no error
+            self.assertIn("note: %s/keys:2: a._domainkey.seal.example: " % d, r.stderr)
 
     @unittest.skipUnless(ROOT, "needs root")
     def test_the_check_reads_as_the_user_of_the_daemon(self):
